@@ -1,0 +1,48 @@
+"""What can go wrong for a known reason, and the exit code that says so (docs/usage.md lists them)."""
+
+import sys
+from collections.abc import Callable
+
+EXIT_USAGE = 2
+EXIT_INPUT = 65  # sysexits.h EX_DATAERR
+EXIT_MODEL = 66  # sysexits.h EX_NOINPUT
+EXIT_CUDA = 70  # sysexits.h EX_SOFTWARE: the GPU failed, not the data; worth a retry elsewhere
+
+
+class VirnucproError(Exception):
+    """An error whose message names the file, the record, what is wrong and what to do. `code` is the exit status."""
+
+    code = 1
+
+
+class UsageError(VirnucproError):
+    """The command line asks for something that cannot be."""
+
+    code = EXIT_USAGE
+
+
+class InputError(VirnucproError):
+    """The input data are damaged or are not what they should be; a retry gives the same."""
+
+    code = EXIT_INPUT
+
+
+class ModelError(VirnucproError):
+    """A model bundle is missing, incomplete, changed or does not fit the classifier."""
+
+    code = EXIT_MODEL
+
+
+class CudaFault(VirnucproError):
+    """The GPU or its driver failed in a way that this process cannot survive."""
+
+    code = EXIT_CUDA
+
+
+def run_main(main: Callable[[], int | None]) -> None:
+    """Run a script's `main` and exit with its status; a known error becomes one line on stderr and its exit code."""
+    try:
+        sys.exit(main() or 0)
+    except VirnucproError as e:
+        print(f"error: {e}", file=sys.stderr)
+        sys.exit(e.code)

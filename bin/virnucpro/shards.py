@@ -1,0 +1,82 @@
+"""Shards: files of open frames, the units that are packed into bins, embedded, saved and reused."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from virnucpro import tables
+
+# A shard holds at most this share of the frames before it, so that shards stay small against any bin: with up to ten
+# bins a shard is under 1 % of the mean load, where longest-processing-time packing is within 1 % of even.
+SHARE_OF_SAMPLE = 1 / 1000
+SMALLEST = 200  # frames; below it the cost of a file outweighs the better balance
+
+ESM2_LONGEST = 1024  # residues, VirNucPro's truncation
+BASES_PER_TOKEN = 4.7  # of DNABERT-S's tokenizer on bacterial and viral genomes
+
+
+def predicted_tokens(nucleotides: np.ndarray, residues: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens that DNABERT-S and ESM-2 will see for frames of these lengths (int32 each), special tokens included."""
+    dnabert_s = (nucleotides / BASES_PER_TOKEN).astype(np.int32) + 2
+    return dnabert_s, (np.minimum(residues, ESM2_LONGEST) + 2).astype(np.int32)
+
+
+class ShardWriter:
+    """Collects open frames and writes `<sample>.shard_00001.parquet` and so on, in input order."""
+
+    def __init__(self, sample: str, out: Path, size: int):
+        self._sample, self._out, self._size = sample, out, size
+        self._clear()
+
+    def _clear(self) -> None:
+        self.written: list[dict] = []
+        self.frames = 0  # in written shards
+        self._columns: tuple[list, ...] = ([], [], [], [])
+
+    def add(self, keys: np.ndarray, ids: list[str], nucleotides: list[bytes], peptides: list[bytes]) -> None:
+        """Add frames with ascending keys; writes every shard that is full."""
+        for column, values in zip(self._columns, (keys.tolist(), ids, nucleotides, peptides), strict=True):
+            column.extend(values)
+        begin = 0
+        while len(self._columns[0]) - begin >= (target := self._target()):
+            self._write(begin, begin + target)
+            begin += target
+        if begin:
+            self._columns = tuple(c[begin:] for c in self._columns)
+
+    def _target(self) -> int:
+        return min(self._size, max(SMALLEST, int(self.frames * SHARE_OF_SAMPLE)))
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self._columns[0]:
+            self._write(0, len(self._columns[0]))
+            self._columns = ([], [], [], [])
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        for shard in self.written:
+            self._path(shard["name"]).unlink()
+        self._clear()
+
+    def _path(self, name: str) -> Path:
+        return self._out / f"{name}.parquet"
+
+    def _write(self, begin: int, end: int) -> None:
+        keys, ids, nucleotides, peptides = (c[begin:end] for c in self._columns)
+        lengths = [np.fromiter(map(len, x), dtype=np.int64, count=end - begin) for x in (nucleotides, peptides)]
+        dnabert_s, esm2 = predicted_tokens(*lengths)
+        columns = [keys, ids, nucleotides, peptides, dnabert_s, esm2]
+        arrays = [pa.array(c, type=f.type) for c, f in zip(columns, tables.SHARD, strict=True)]
+        name = f"{self._sample}.shard_{len(self.written) + 1:05d}"
+        tables.write(pa.Table.from_arrays(arrays, schema=tables.SHARD), self._path(name))
+        self.written.append(
+            {
+                "name": name,
+                "frames": len(keys),
+                "dnabert_s_tokens": int(dnabert_s.sum(dtype=np.int64)),
+                "esm2_tokens": int(esm2.sum(dtype=np.int64)),
+            }
+        )
+        self.frames += len(keys)

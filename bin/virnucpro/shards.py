@@ -75,6 +75,8 @@ class ShardWriter:
             {
                 "name": name,
                 "frames": len(keys),
+                "first_key": keys[0],
+                "last_key": keys[-1],
                 "dnabert_s_tokens": int(dnabert_s.sum(dtype=np.int64)),
                 "esm2_tokens": int(esm2.sum(dtype=np.int64)),
             }

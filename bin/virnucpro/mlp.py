@@ -1,0 +1,45 @@
+"""VirNucPro's classifier at inference, in numpy: a joined embedding in, two probabilities out."""
+
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from virnucpro.errors import ModelError
+
+BATCH_NORM_EPS = 1e-5  # torch's default, with which the published classifiers were trained
+
+
+class Mlp:
+    """Linear(in, 512), BatchNorm1d, ReLU, (Dropout), Linear(512, 2), softmax.
+
+    At inference batch normalisation is an affine map, so it is folded into the first layer, in float64 to lose nothing.
+    """
+
+    def __init__(self, folder: Path):
+        """Read `folder`/model.safetensors; ModelError where it is absent or not such a classifier."""
+        path = folder / "model.safetensors"
+        try:
+            w = {name: tensor.astype(np.float64) for name, tensor in load_file(path).items()}
+            scale = w["bn1.weight"] / np.sqrt(w["bn1.running_var"] + BATCH_NORM_EPS)
+            shift = (w["hidden_layer.bias"] - w["bn1.running_mean"]) * scale + w["bn1.bias"]
+            self._hidden = (w["hidden_layer.weight"] * scale[:, None]).T.astype(np.float32)  # [in, 512]
+            self._shift = shift.astype(np.float32)  # [512]
+            self._output = w["output_layer.weight"].T.astype(np.float32)  # [512, 2]
+            self._bias = w["output_layer.bias"].astype(np.float32)  # [2]
+        except (OSError, SafetensorError, KeyError) as e:
+            raise ModelError(f"{path}: not a classifier's weights ({e}); check the bundle with check_models.py") from e
+
+    @property
+    def features(self) -> int:
+        """Values per frame: the widths of the encoders added up."""
+        return self._hidden.shape[0]
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """Probabilities of (others, virus), float32 [frames, 2], for float32 features [frames, in]."""
+        hidden = np.maximum(features @ self._hidden + self._shift, 0)
+        logits = hidden @ self._output + self._bias
+        logits -= logits.max(axis=1, keepdims=True)
+        e = np.exp(logits)
+        return e / e.sum(axis=1, keepdims=True)

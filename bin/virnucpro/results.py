@@ -1,0 +1,130 @@
+"""A sample's result files: what a user opens. docs/output.md defines every column."""
+
+import gzip
+import io
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from virnucpro.fasta import read_fasta
+from virnucpro.sample import Sample
+from virnucpro.scoring import Scores
+from virnucpro.tables import FRAMES
+
+_FRAMES_OF_BITS = pl.DataFrame(
+    {
+        "open_frames": np.arange(64, dtype=np.uint8),
+        "frames": [",".join(f for i, f in enumerate(FRAMES) if bits >> i & 1) for bits in range(64)],
+    }
+)
+
+
+def _write_tsv(table: pl.DataFrame, path: Path) -> None:
+    # Ids hold no tab or line end (the reader splits there), so nothing needs quotes and a quote in an id stays as it is.
+    table.write_csv(path, separator="\t", float_precision=6, quote_style="never")
+
+
+def write_sequences(sequences: pl.DataFrame, sample: Sample, path: Path) -> None:
+    """sequences.tsv: one row per input sequence, in input order."""
+    files = pl.Series("file", sample.manifest["files"], dtype=pl.String)
+    table = sequences.select(
+        (pl.col("sequence") + 1).alias("sequence_number"),
+        pl.col("id").alias("sequence_id"),
+        "length",
+        "state",
+        "virus_score",
+        "max_virus_score",
+        "chunks",
+        *(f"chunks_{x}" for x in ("scored", "virus", "no_open_frame", "failed")),
+        "reason",
+        files.gather(sequences["file"]),
+        "description",
+    )
+    _write_tsv(table, path)
+
+
+def write_chunks(chunks: pl.DataFrame, sequences: pl.DataFrame, path: Path) -> None:
+    """chunks.tsv: one row per chunk, in input order; start and end are 1-based and inclusive."""
+    best = pl.Series("best_frame", [*FRAMES, None])
+    table = chunks.join(_FRAMES_OF_BITS, on="open_frames", how="left", maintain_order="left").select(
+        (pl.col("sequence") + 1).alias("sequence_number"),
+        sequences["id"].gather(chunks["sequence"]).alias("sequence_id"),
+        pl.col("number").alias("chunk"),
+        (pl.col("start") + 1).alias("start"),
+        "end",
+        pl.col("frames").alias("open_frames"),
+        pl.col("scored_count").alias("frames_scored"),
+        "state",
+        "virus_score",
+        "other_score",
+        best.gather(chunks["best_frame"].cast(pl.Int64) % len(best)).alias("best_frame"),
+        "reason",
+    )
+    _write_tsv(table, path)
+
+
+def write_compatible(chunks: pl.DataFrame, sequences: pl.DataFrame, scores: Scores, folder: Path) -> None:
+    """VirNucPro's own two files, in its format: frames in input order, then chunks sorted by id.
+
+    The second is tab-separated whatever its name says, and chunks of one id are one row, as VirNucPro writes it.
+    """
+    done = scores.scored
+    chunk, frame = scores.keys[done] // 6, scores.keys[done] % 6
+    chunk_ids = pl.select(
+        pl.format(
+            "{}_chunk_{}", sequences["id"].gather(chunks["sequence"]), chunks["number"]
+        )
+    ).to_series()
+    ids = chunk_ids.gather(chunk)
+    frames = pl.Series(FRAMES).gather(frame)
+    p = scores.probabilities[done]
+    with (folder / "prediction_results.txt").open("w", encoding="utf-8") as out:
+        out.write("Sequence_ID\tPrediction\tscore1\tscore2\n")
+        # str() of a numpy float32 is its shortest exact form, which is what VirNucPro prints.
+        rows = zip(ids, frames, p[:, 0], p[:, 1], strict=True)
+        out.writelines(f"{i}{f}\t{'virus' if v > o else 'others'}\t{o!s}\t{v!s}\n" for i, f, o, v in rows)
+    best = (
+        pl.DataFrame({"Modified_ID": ids, "other": p[:, 0], "virus": p[:, 1]})
+        .group_by("Modified_ID")
+        .agg(pl.col("other").max(), pl.col("virus").max())
+        .sort("Modified_ID")
+        .select(
+            "Modified_ID",
+            pl.when(pl.col("virus") >= pl.col("other")).then(pl.lit("True")).otherwise(pl.lit("False")).alias("Is_Virus"),
+        )
+    )
+    _write_tsv(best, folder / "prediction_results_highestscore.csv")
+
+
+def viral_regions(chunks: pl.DataFrame) -> dict[int, str]:
+    """For each sequence with viral chunks: their union as `start-end,...`, 1-based and inclusive."""
+    merged: dict[int, list[list[int]]] = {}
+    viral = chunks.filter(pl.col("state") == "virus").select("sequence", "start", "end")
+    for sequence, start, end in viral.iter_rows():
+        regions = merged.setdefault(sequence, [])
+        if regions and start <= regions[-1][1]:
+            regions[-1][1] = end
+        else:
+            regions.append([start, end])
+    return {s: ",".join(f"{a + 1}-{b}" for a, b in regions) for s, regions in merged.items()}
+
+
+def write_viruses(sequences: pl.DataFrame, chunks: pl.DataFrame, files: list[Path], path: Path) -> None:
+    """viruses.fasta.gz: the sequences called virus, whole, with score and coordinates of their viral chunks."""
+    viral = sequences.filter(pl.col("state") == "virus")
+    scores = dict(zip(viral["sequence"], viral["virus_score"], strict=True))
+    regions = viral_regions(chunks.filter(pl.col("sequence").is_in(viral["sequence"].implode())))
+    records = (record for file in files for record in read_fasta(file)) if scores else iter(())
+    # No time stamp and no name inside: equal results are equal bytes.
+    with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as packed:
+        out = io.BufferedWriter(packed, 1 << 20)
+        for number, record in enumerate(records):
+            if number not in scores:
+                continue
+            head = f">{record.id} virus_score={scores[number]:.6f} length={len(record.sequence)}"
+            head += f" viral_regions={regions.get(number, '')} {record.description}"
+            out.write(head.rstrip().encode() + b"\n")
+            out.writelines(record.sequence[i : i + 80] + b"\n" for i in range(0, len(record.sequence), 80))
+        out.flush()
+        out.detach()

@@ -1,0 +1,76 @@
+"""A sample's summary: the counts and samples of rows that the report is made of."""
+
+import numpy as np
+import polars as pl
+
+from virnucpro.calls import CHUNK_STATES, SEQUENCE_STATES
+from virnucpro.sample import Sample
+from virnucpro.scoring import Scores
+from virnucpro.tables import FRAMES
+
+TOP = 50
+POINTS = 2000
+FAILURES = 1000
+BINS = 20
+
+
+def summarise(
+    sample: Sample, sequences: pl.DataFrame, chunks: pl.DataFrame, scores: Scores, min_score: float
+) -> dict:
+    """The content of `<sample>.summary.json`: counts by state (they add up to the input) and what figures need."""
+    scored = sequences.filter(pl.col("virus_score").is_not_null())
+    histogram = np.histogram(scored["virus_score"].to_numpy(), bins=BINS, range=(0, 1))[0]
+    failures, total = _failures(sequences, scores, chunks)
+    state = "failed" if sample.manifest["state"] == "failed" else "partial" if total else "complete"
+    return {
+        "format": 1,
+        "sample": sample.name,
+        "state": state,
+        "reason": sample.manifest["reason"],
+        "files": sample.manifest["files"],
+        "bases": sample.manifest["bases"],
+        "sequences": {"total": sequences.height, **_counts(sequences, SEQUENCE_STATES)},
+        "chunks": {"total": chunks.height, **_counts(chunks, CHUNK_STATES)},
+        "frames": {
+            "open": len(scores.keys),
+            "scored": int(scores.scored.sum()),
+            "failed": len(scores.reasons),
+        },
+        "min_score": min_score,
+        "score_histogram": histogram.tolist(),
+        "length_score": _points(scored),
+        "top_viruses": _top(sequences),
+        "failures": failures,
+        "failures_total": total,
+        "missing": scores.missing,
+    }
+
+
+def _counts(table: pl.DataFrame, states: tuple[str, ...]) -> dict[str, int]:
+    return {state: table.filter(pl.col("state") == state).height for state in states}
+
+
+def _points(scored: pl.DataFrame) -> list[list]:
+    """At most POINTS rows [length, virus_score, state], evenly spaced in input order: the same for the same input."""
+    rows = np.unique(np.linspace(0, scored.height - 1, min(POINTS, scored.height)).astype(int))
+    picked = scored[rows.tolist()].select("length", pl.col("virus_score").round(4), "state")
+    return [list(row) for row in picked.iter_rows()]
+
+
+def _top(sequences: pl.DataFrame) -> list[dict]:
+    order = ["virus_score", "length", "sequence"]
+    top = sequences.filter(pl.col("state") == "virus").sort(order, descending=[True, True, False]).head(TOP)
+    columns = ["id", "description", "length", "virus_score", "max_score", "chunks", "viral_chunks"]
+    return top.rename({"max_virus_score": "max_score", "chunks_virus": "viral_chunks"}).select(columns).to_dicts()
+
+
+def _failures(sequences: pl.DataFrame, scores: Scores, chunks: pl.DataFrame) -> tuple[list[dict], int]:
+    """The first FAILURES records that failed, with reasons, and how many there are."""
+    alone = sequences.filter((pl.col("state") == "failed") & (pl.col("chunks_failed") == 0))
+    rows = [{"level": "sequence", "id": r[0], "reason": r[1]} for r in alone.head(FAILURES).select("id", "reason").rows()]
+    keys = sorted(scores.reasons)
+    for key in keys[: FAILURES - len(rows)]:
+        chunk = chunks.row(key // 6, named=True)
+        name = f"{sequences['id'][chunk['sequence']]}_chunk_{chunk['number']}{FRAMES[key % 6]}"
+        rows.append({"level": "frame", "id": name, "reason": scores.reasons[key]})
+    return rows, alone.height + len(keys)

@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""Write the run's report from what its tasks reported: an HTML page, and tables for machines (docs/report.md)."""
+
+import argparse
+from pathlib import Path
+
+from virnucpro.errors import run_main
+from virnucpro.report.bins import by_encoder, device_use, list_bins
+from virnucpro.report.inputs import read_run
+from virnucpro.report.outcome import judge, machine_summary
+from virnucpro.report.tables import write_bins, write_failures, write_json
+
+
+def parse_args() -> argparse.Namespace:
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--summaries", type=Path, help="folder of <sample>.summary.json; may be empty or absent")
+    p.add_argument("--bin_reports", type=Path, help="folder of <bin>.report.json; may be empty or absent")
+    p.add_argument("--plan", type=Path, help="plan.json of PACK_BINS")
+    p.add_argument("--expected", type=Path, help='which samples there should be: {"samples": {name: [files]}}')
+    p.add_argument("--models", type=Path, help="models.json: the classifier's card and its encoders")
+    p.add_argument("--params", type=Path, help="params.json: the run's parameters")
+    p.add_argument("--versions", type=Path, help="versions.yml of all processes")
+    p.add_argument("--multiqc_config", type=Path, help="settings of the page (assets/multiqc_config.yml)")
+    p.add_argument("--out", type=Path, required=True, help="folder to write into")
+    return p.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    run = read_run(args.summaries, args.bin_reports, args.plan, args.models, args.params, args.versions, args.expected)
+    bins = list_bins(run)
+    outcome = judge(run, bins)
+    args.out.mkdir(parents=True, exist_ok=True)
+    write_json(machine_summary(run, outcome, by_encoder(bins), device_use(bins)), args.out / "summary.json")
+    write_bins(bins, args.out / "bins.tsv")
+    write_failures(outcome.failures, args.out / "failures.tsv")
+    # Imported late: MultiQC takes seconds, and the tables above are written even where it cannot start.
+    from virnucpro.report.page import write_page
+
+    page = write_page(run, outcome, args.multiqc_config, args.out)
+    print(f"report: {page}")
+    for line in outcome.problems:
+        print(f"problem: {line}")
+
+
+if __name__ == "__main__":
+    run_main(main)

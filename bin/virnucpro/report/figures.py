@@ -1,0 +1,149 @@
+"""Figures that MultiQC has no plot for, drawn as inline SVG: no script, prints, follows the page's light or dark theme."""
+
+import math
+from collections.abc import Sequence
+
+from virnucpro.report.bins import Bin, Use
+from virnucpro.report.html import COLOURS, ENCODER_COLOURS, duration, moment, short, text
+
+
+def _svg(width: int, height: int, parts: Sequence[str], label: str) -> str:
+    body = "".join(parts)
+    return f'<svg class="vnp-figure" role="img" aria-label="{text(label)}" viewBox="0 0 {width} {height}">{body}</svg>'
+
+
+def _ticks(top: float, wanted: int = 5) -> list[float]:
+    """Round values from 0 to at most `top`."""
+    if top <= 0:
+        return [0.0]
+    step = 10 ** math.floor(math.log10(top / wanted))
+    step *= next(f for f in (1, 2, 5, 10) if top / (step * f) <= wanted)
+    return [i * step for i in range(int(top / step) + 1)]
+
+
+def length_score(points: Sequence[tuple[float, float, str]], min_score: float, title: str) -> str:
+    """Length (log scale) against virus score, one dot per sequence coloured by state, and a line at `min_score`."""
+    width, height, left, top, right, bottom = 420, 260, 46, 26, 410, 222
+    low = math.floor(math.log10(max(1, min(p[0] for p in points))))
+    high = max(low + 1, math.ceil(math.log10(max(p[0] for p in points))))
+
+    def x(length: float) -> float:
+        return left + (right - left) * (math.log10(max(1, length)) - low) / (high - low)
+
+    def y(score: float) -> float:
+        return bottom - (bottom - top) * score
+
+    parts = [f'<text x="{left}" y="15" font-weight="600">{text(title, 50)}</text>']
+    for power in range(low, high + 1):
+        parts.append(f'<path class="grid" d="M{x(10**power):.1f} {top}V{bottom}"/>')
+        parts.append(f'<text x="{x(10**power):.1f}" y="{bottom + 16}" text-anchor="middle">{_bases(10**power)}</text>')
+    for score in (0, 0.25, 0.5, 0.75, 1):
+        parts.append(f'<path class="grid" d="M{left} {y(score):.1f}H{right}"/>')
+        parts.append(f'<text x="{left - 6}" y="{y(score) + 4:.1f}" text-anchor="end">{score:g}</text>')
+    for state in ("other", "virus"):
+        # One path per state: a dot is a line of no length with a round cap.
+        dots = "".join(f"M{x(n):.1f} {y(s):.1f}h0" for n, s, st in points if st == state)
+        if dots:
+            parts.append(
+                f'<path d="{dots}" stroke="{COLOURS[state]}" stroke-width="5" stroke-linecap="round" stroke-opacity=".55" fill="none"/>'
+            )
+    parts.append(f'<path class="axis" stroke-dasharray="5 4" d="M{left} {y(min_score):.1f}H{right}"/>')
+    parts.append(f'<text x="{(left + right) / 2}" y="{height - 4}" text-anchor="middle">length (bases)</text>')
+    return _svg(width, height, parts, f"Length against virus score, {title}")
+
+
+def _bases(value: float) -> str:
+    """10000 -> 10 k, as axis labels."""
+    for limit, letter in ((1_000_000_000, "G"), (1_000_000, "M"), (1000, "k")):
+        if value >= limit:
+            return f"{value / limit:g} {letter}"
+    return f"{value:g}"
+
+
+def predicted_measured(bins: Sequence[Bin], encoder: str, title: str, unit: str) -> str:
+    """A bin's predicted load against its seconds of work, with the line that a perfect prediction would follow."""
+    points = [(b.predicted_load, b.seconds, b.bin) for b in bins if b.predicted_load and b.seconds is not None]
+    width, height, left, top, right, bottom = 420, 260, 60, 26, 405, 222
+    x_top = max(p[0] for p in points) * 1.08
+    y_top = max(max(p[1] for p in points) * 1.12, 1e-9)
+
+    def x(load: float) -> float:
+        return left + (right - left) * load / x_top
+
+    def y(seconds: float) -> float:
+        return bottom - (bottom - top) * seconds / y_top
+
+    parts = [f'<text x="{left}" y="15" font-weight="600">{text(title, 50)}</text>']
+    for tick in _ticks(x_top):
+        parts.append(f'<path class="grid" d="M{x(tick):.1f} {top}V{bottom}"/>')
+        parts.append(f'<text x="{x(tick):.1f}" y="{bottom + 16}" text-anchor="middle">{short(tick)}</text>')
+    for tick in _ticks(y_top, 4):
+        parts.append(f'<path class="grid" d="M{left} {y(tick):.1f}H{right}"/>')
+        parts.append(
+            f'<text x="{left - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{duration(tick) if tick else 0}</text>'
+        )
+    slope = sum(p[1] for p in points) / sum(p[0] for p in points)
+    end = min(x_top, y_top / slope) if slope else x_top
+    parts.append(
+        f'<path class="axis" stroke-dasharray="5 4" d="M{x(0):.1f} {y(0):.1f}L{x(end):.1f} {y(end * slope):.1f}"/>'
+    )
+    colour = ENCODER_COLOURS.get(encoder, "#e69f00")
+    for load, seconds, name in points:
+        parts.append(
+            f'<circle cx="{x(load):.1f}" cy="{y(seconds):.1f}" r="4" fill="{colour}" fill-opacity=".75">'
+            f"<title>{text(name)}: predicted {short(load)} {unit}, measured {duration(seconds)}</title></circle>"
+        )
+    parts.append(f'<text x="{(left + right) / 2}" y="{height - 4}" text-anchor="middle">predicted load ({unit})</text>')
+    return _svg(width, height, parts, f"Predicted load against measured time, {title}")
+
+
+def gantt(use: Use, most_lanes: int, most_tasks: int) -> str:
+    """Tasks over time, one row per device; pauses are cut out of the axis and marked. At most `most_lanes` rows, and
+    names only where they fit."""
+    lanes = use.lanes[:most_lanes]
+    left, right, row, top = 250, 1090, 22, 30
+    height = top + row * len(lanes) + 30
+    running = max(use.running_seconds, 1e-9)
+
+    def x(moment_: float) -> float:
+        cut = sum(min(moment_, b) - a for a, b in use.pauses if moment_ > a)
+        return left + (right - left) * (moment_ - use.started - cut) / running
+
+    parts = [f'<text x="{left}" y="14">{text(moment(use.started))}</text>']
+    bottom = top + row * len(lanes)
+    for tick in _ticks(running, 8):
+        at = left + (right - left) * tick / running
+        parts.append(f'<path class="grid" d="M{at:.1f} {top - 6}V{bottom}"/>')
+        parts.append(
+            f'<text x="{at:.1f}" y="{bottom + 16}" text-anchor="middle">{duration(tick) if tick else 0}</text>'
+        )
+    drawn = 0
+    for i, lane in enumerate(lanes):
+        y = top + row * i
+        label = text(lane.name if len(lane.name) < 39 else lane.name[:18] + "…" + lane.name[-19:])
+        parts.append(
+            f'<text x="{left - 8}" y="{y + 15}" text-anchor="end"><title>{text(lane.name)}</title>{label}</text>'
+        )
+        for task in lane.tasks:
+            drawn += 1
+            if drawn > most_tasks:
+                break
+            a, b = x(task.started), x(task.finished)
+            colour = ENCODER_COLOURS.get(task.encoder, "#e69f00")
+            words = f"{task.bin}: {duration(task.finished - task.started)}, {short(task.tokens)} tokens"
+            words += f", attempt {task.attempts}" if (task.attempts or 1) > 1 else ""
+            words += f", {task.failed:,} failed" if task.failed else ""
+            edge = ' stroke="#d55e00" stroke-width="2"' if task.failed or (task.attempts or 1) > 1 else ""
+            parts.append(
+                f'<rect x="{a:.1f}" y="{y + 2}" width="{max(1.5, b - a):.1f}" height="{row - 5}" rx="2" fill="{colour}"{edge}>'
+                f"<title>{text(words)}</title></rect>"
+            )
+            if b - a > 7.2 * len(task.bin) + 8:
+                parts.append(f'<text x="{a + 5:.1f}" y="{y + 15}" style="fill:#111">{text(task.bin)}</text>')
+    for begin, end in use.pauses:
+        at = x(begin)
+        parts.append(f'<path class="axis" stroke-dasharray="2 3" d="M{at:.1f} {top - 8}V{bottom}"/>')
+        parts.append(
+            f'<text x="{at:.1f}" y="{top - 10}" text-anchor="middle">nothing ran for {duration(end - begin)}</text>'
+        )
+    return _svg(1100, height, parts, "Tasks by device over time")

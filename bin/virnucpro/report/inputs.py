@@ -1,0 +1,95 @@
+"""What the tasks of a run left behind, read from their JSON files (docs/report.md lists the files and their fields)."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from virnucpro.errors import InputError
+
+STATES = ("virus", "other", "no_open_frame", "too_short", "failed")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's reports. `unreadable` has one line for each file that could not be used, so that one damaged file
+    does not cost the report of all the others."""
+
+    summaries: dict[str, dict[str, Any]]  # by sample, sorted
+    bin_reports: dict[str, dict[str, Any]]  # by bin, the highest attempt of each, sorted
+    plan: dict[str, dict[str, Any]]  # encoder -> {"bins": [...], "total_load", ...}
+    load_unit: str  # what the plan's load counts: tokens or frames
+    expected_samples: list[str]
+    models: dict[str, Any]
+    params: dict[str, Any]
+    versions: dict[str, dict[str, str]]  # process -> tool -> version
+    unreadable: list[str] = field(default_factory=list)
+
+
+def read_run(
+    summaries: Path | None,
+    bin_reports: Path | None,
+    plan: Path | None = None,
+    models: Path | None = None,
+    params: Path | None = None,
+    versions: Path | None = None,
+    expected: Path | None = None,
+) -> Run:
+    """Read a run's reports; folders may be absent or empty, since a run in which everything failed has a report too.
+
+    Raises InputError where one of the single files cannot be read.
+    """
+    unreadable: list[str] = []
+    by_sample = {
+        s["sample"]: s for s in _folder(summaries, "*.summary.json", ("sample", "state", "sequences"), unreadable)
+    }
+    by_bin: dict[str, dict[str, Any]] = {}
+    for report in _folder(bin_reports, "*.report.json", ("bin", "encoder", "processed", "failed"), unreadable):
+        known = by_bin.get(report["bin"])
+        if known is None or report.get("attempt", 1) > known.get("attempt", 1):
+            by_bin[report["bin"]] = report
+    planned = _single(plan, json.loads)
+    return Run(
+        summaries=dict(sorted(by_sample.items())),
+        bin_reports=dict(sorted(by_bin.items())),
+        plan=planned.get("encoders", {}),
+        load_unit="frames" if planned.get("weight") == "sequences" else "tokens",
+        expected_samples=sorted(_single(expected, json.loads).get("samples", {})),
+        models=_single(models, json.loads),
+        params=_single(params, json.loads),
+        versions=_single(versions, yaml.safe_load),
+        unreadable=unreadable,
+    )
+
+
+def _folder(folder: Path | None, pattern: str, required: tuple[str, ...], unreadable: list[str]) -> list[dict]:
+    """The JSON objects in a folder's files, in the order of their names."""
+    found = []
+    for path in sorted(folder.glob(pattern)) if folder else []:
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            absent = [name for name in required if name not in content]
+        except (OSError, ValueError, TypeError) as e:
+            unreadable.append(f"{path.name}: cannot be read ({e}); the task that wrote it may have been killed")
+            continue
+        if absent:
+            unreadable.append(f"{path.name}: has no {', '.join(absent)}; it was not written by this pipeline's version")
+            continue
+        found.append(content)
+    return found
+
+
+def _single(path: Path | None, parse: Callable[[str], Any]) -> dict[str, Any]:
+    """One file's content, which is a mapping; {} where there is no such file or it is empty."""
+    if path is None or not path.exists() or path.stat().st_size == 0:
+        return {}
+    try:
+        content = parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as e:
+        raise InputError(f"{path}: cannot be read ({e}); the task that writes it must run again") from e
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: holds a {type(content).__name__}, not a mapping of names to values")
+    return content

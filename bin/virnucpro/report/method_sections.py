@@ -1,0 +1,78 @@
+"""The report's part on the method: the model's card, how to cite, parameters, versions."""
+
+import json
+from typing import Any
+
+from multiqc import BaseMultiqcModule
+
+from virnucpro.report.html import ENCODER_LABELS, Raw, box, definitions, note, table, text
+from virnucpro.report.inputs import Run
+
+PAPER = (
+    "Li J. et al. VirNucPro: an identifier for the identification of viral short sequences using six-frame translation "
+    "and large language models. Briefings in Bioinformatics 2025, bbaf224."
+)
+
+
+def method_sections(run: Run) -> BaseMultiqcModule:
+    """Model card, citation, parameters, versions."""
+    module = BaseMultiqcModule(name="Method", anchor="method")
+    module.add_section(name="The model", anchor="method-model", content=box(_card(run.models)))
+    module.add_section(name="How to cite", anchor="method-cite", content=box(_cite(run.models)))
+    module.add_section(name="Parameters", anchor="method-parameters", content=box(_parameters(run.params)))
+    module.add_section(name="Versions", anchor="method-versions", content=box(_versions(run.versions)))
+    return module
+
+
+def _card(models: dict[str, Any]) -> str:
+    classifier = models.get("classifier", {})
+    if not classifier:
+        return note("The model bundle was not described.")
+    order = ("title", "name", "purpose", "limits", "chunk_length", "training", "evaluation", "licence", "source")
+    pairs = [(key.replace("_", " ").capitalize(), classifier.get(key)) for key in order]
+    encoders = table(
+        ("encoder", "model", "layer", "dimensions", "parameters"),
+        (
+            (
+                ENCODER_LABELS.get(e.get("kind"), e.get("kind", "")),
+                e.get("name"),
+                e.get("layer") if not isinstance(e.get("layer"), int) else str(e["layer"]),
+                e.get("dim"),
+                e.get("parameters"),
+            )
+            for e in models.get("encoders", [])
+        ),
+        "---nn",
+    )
+    return definitions(pairs) + encoders
+
+
+def _cite(models: dict[str, Any]) -> str:
+    own = models.get("classifier", {}).get("citation")
+    items = [text(PAPER)]
+    if own and str(own) not in PAPER:
+        items.insert(0, f"The classifier used here: {text(own, 2000)}")
+    items.append("Nextflow and the tools below; the pipeline's CITATIONS file has their papers.")
+    return "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
+
+
+def _parameters(params: dict[str, Any]) -> str:
+    if not params:
+        return note("The parameters were not recorded.")
+    rows = ((name, Raw(f"<code>{text(_value(value), 1000)}</code>")) for name, value in sorted(params.items()))
+    return table(("parameter", "value"), rows)
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _versions(versions: dict[str, dict[str, str]]) -> str:
+    if not versions:
+        return note("The versions were not recorded.")
+    rows = [
+        (process.rsplit(":", 1)[-1], tool, str(version))
+        for process, tools in sorted(versions.items())
+        for tool, version in sorted((tools or {}).items())
+    ]
+    return table(("process", "software", "version"), rows)

@@ -1,0 +1,49 @@
+"""The HTML page: the sections put together by MultiQC, offline, untouched by settings that lie about on the machine."""
+
+from pathlib import Path
+
+import multiqc
+
+from virnucpro.report.bins import by_encoder, device_use, list_bins
+from virnucpro.report.inputs import Run
+from virnucpro.report.method_sections import method_sections
+from virnucpro.report.outcome import Outcome
+from virnucpro.report.run_sections import embedding_sections, failure_section, glance_section
+from virnucpro.report.sample_sections import sample_sections
+
+
+def write_page(run: Run, outcome: Outcome, config: Path | None, out: Path) -> Path:
+    """Write multiqc_report.html and multiqc_report_data/ into `out`, with the settings of `config`.
+
+    Returns the page's path. Raises RuntimeError where MultiQC wrote none.
+    """
+    # MultiQC reads settings from the home and working folders and from the environment: one user's own colours or
+    # sample-name rules would change this report.
+    multiqc.config.find_user_files = lambda: None
+    multiqc.reset()
+    if config:
+        multiqc.load_config(config)
+    bins = list_bins(run)
+    encoders, use = by_encoder(bins), device_use(bins)
+    multiqc.report.modules = [
+        glance_section(run, outcome, encoders, use),
+        *([sample_sections(run)] if run.summaries else []),
+        embedding_sections(bins, encoders, use, run.models, run.load_unit),
+        failure_section(outcome),
+        method_sections(run),
+    ]
+    multiqc.write_report(
+        output_dir=out,
+        filename="multiqc_report.html",
+        force=True,
+        make_data_dir=True,
+        plots_force_interactive=True,
+        no_megaqc_upload=True,
+        no_version_check=True,
+        no_ansi=True,
+        quiet=True,
+    )
+    page = out / "multiqc_report.html"
+    if not page.exists():
+        raise RuntimeError("MultiQC wrote no report; its messages are above")
+    return page

@@ -1,0 +1,278 @@
+"""The report's parts on the run: at a glance, bins and devices, failures."""
+
+from typing import Any
+
+from multiqc import BaseMultiqcModule
+
+from virnucpro.report import figures
+from virnucpro.report.bins import Bin, EncoderUse, Use
+from virnucpro.report.html import (
+    COLOURS,
+    ENCODER_COLOURS,
+    ENCODER_LABELS,
+    LABELS,
+    STYLE,
+    Raw,
+    box,
+    duration,
+    legend,
+    note,
+    number,
+    percent,
+    short,
+    table,
+    text,
+)
+from virnucpro.report.inputs import STATES, Run
+from virnucpro.report.outcome import Outcome, totals, viral_share
+
+MOST_PROBLEMS = 30
+MOST_FAILURES = 500
+MOST_BINS = 1000
+MOST_LANES = 100
+MOST_TASKS = 2000
+
+
+def glance_section(run: Run, outcome: Outcome, encoders: list[EncoderUse], use: Use | None) -> BaseMultiqcModule:
+    """Is everything there, and the figures that matter most."""
+    module = BaseMultiqcModule(name="At a glance", anchor="glance")
+    counts = totals(run)
+    seqs = counts["sequences"]
+    cards = [_card(number(len(run.summaries)), "samples"), _card(short(seqs["total"]), "sequences")]
+    for state in STATES:
+        if seqs[state] or state in ("virus", "other", "no_open_frame"):
+            share = seqs[state] / seqs["total"] if seqs["total"] else None
+            cards.append(_card(number(seqs[state]), f"{LABELS[state]} · {percent(share)}", COLOURS[state]))
+    cards.append(_card(percent(viral_share(seqs)), "viral among the scored"))
+    work = []
+    for e in encoders:
+        work.append(_card(f"{e.done:,} of {e.bins:,}", f"{ENCODER_LABELS.get(e.encoder, e.encoder)} bins done"))
+        work.append(
+            _card(
+                f"{e.processed:,} + {e.failed:,}",
+                f"{ENCODER_LABELS.get(e.encoder, e.encoder)} frames processed + failed",
+            )
+        )
+    if use:
+        work.append(
+            _card(duration(use.running_seconds), f"embedding, on {len(use.lanes):,} device{'s' * (len(use.lanes) > 1)}")
+        )
+        work.append(_card(percent(1 - use.idle_share), "of the devices' time in use"))
+    module.add_section(
+        anchor="glance-figures",
+        content=STYLE + box(_banner(run, outcome), _cards(cards), _cards(work)),
+    )
+    return module
+
+
+def _banner(run: Run, outcome: Outcome) -> str:
+    seqs = totals(run)["sequences"]
+    if outcome.complete:
+        words = "<strong>Complete.</strong> Every sample and every bin has its results."
+        if seqs["total"] and not seqs["virus"] + seqs["other"]:
+            words += " <strong>No sequence could be scored:</strong> none has an open reading frame over the whole of a chunk."
+        elif seqs["total"] and not seqs["virus"]:
+            words += " No sequence was called virus."
+    else:
+        words = "<strong>Not complete.</strong> What is here is right, but something is missing:"
+    lines = "".join(f"<li>{text(p, 600)}</li>" for p in outcome.problems[:MOST_PROBLEMS])
+    more = len(outcome.problems) - MOST_PROBLEMS
+    lines += f"<li>and {more:,} more; summary.json has them all</li>" if more > 0 else ""
+    return f'<div class="vnp-banner{"" if outcome.complete else " bad"}">{words}{f"<ul>{lines}</ul>" if lines else ""}</div>'
+
+
+def _card(figure: str, label: str, colour: str = "") -> str:
+    mark = f'<i style="background:{colour}"></i>' if colour else ""
+    return f'<div class="vnp-card"><b>{figure}</b><span>{mark}{text(label)}</span></div>'
+
+
+def _cards(cards: list[str]) -> str:
+    return f'<div class="vnp-cards">{"".join(cards)}</div>'
+
+
+def embedding_sections(
+    bins: list[Bin], encoders: list[EncoderUse], use: Use | None, models: dict[str, Any], unit: str
+) -> BaseMultiqcModule:
+    """Encoders, devices over time, bins predicted against measured."""
+    module = BaseMultiqcModule(
+        name="Embedding",
+        anchor="embedding",
+        info="The open frames are packed into bins of equal load; each task embeds one bin on one device.",
+    )
+    module.add_section(name="Encoders", anchor="embedding-encoders", content=box(_encoders(encoders, models)))
+    if use:
+        module.add_section(
+            name="Devices over time",
+            anchor="embedding-gantt",
+            description="One row per device, one block per task, with model loading. An orange edge marks a task that was "
+            "tried again or in which frames failed; the pointer shows the figures.",
+            content=box(
+                _use(use), _encoder_legend(encoders), figures.gantt(use, MOST_LANES, MOST_TASKS), _gantt_caps(use)
+            ),
+        )
+    measured = [e.encoder for e in encoders if any(_comparable(b) for b in bins if b.encoder == e.encoder)]
+    panels = "".join(
+        figures.predicted_measured(
+            [b for b in bins if b.encoder == e and _comparable(b)][:MOST_BINS], e, ENCODER_LABELS.get(e, e), unit
+        )
+        for e in measured
+    )
+    module.add_section(
+        name="Bins, predicted and measured",
+        anchor="embedding-bins",
+        description="A dot on the dashed line took just as long as its predicted load promised. The table is also in "
+        "<code>bins.tsv</code>.",
+        content=box(f'<div class="vnp-grid">{panels}</div>', _bins(bins, unit)),
+    )
+    return module
+
+
+def _comparable(row: Bin) -> bool:
+    """Measured afresh: a bin taken from the store costs no time."""
+    return bool(row.predicted_load) and row.seconds is not None and not row.reused
+
+
+def _encoder_legend(encoders: list[EncoderUse]) -> str:
+    return legend(
+        (ENCODER_LABELS.get(e.encoder, e.encoder), ENCODER_COLOURS.get(e.encoder, "#e69f00")) for e in encoders
+    )
+
+
+def _encoders(encoders: list[EncoderUse], models: dict[str, Any]) -> str:
+    known = {m.get("kind"): m for m in models.get("encoders", [])}
+    rows = [
+        (
+            ENCODER_LABELS.get(e.encoder, e.encoder),
+            known.get(e.encoder, {}).get("name", ""),
+            f"{e.done:,} of {e.bins:,}",
+            e.frames,
+            e.processed,
+            e.failed,
+            short(e.tokens),
+            percent(e.padding_share),
+            number(e.tokens_per_second),
+            number(e.predicted_balance, 3),
+            number(e.measured_balance, 3),
+        )
+        for e in encoders
+    ]
+    columns = (
+        "encoder",
+        "model",
+        "bins done",
+        "frames",
+        "processed",
+        "failed",
+        "tokens",
+        "padding",
+        "tokens/s",
+        "balance, predicted",
+        "balance, measured",
+    )
+    return table(columns, rows, "--nnnnnnnnn") + note(
+        "<em>tokens/s</em> is of the median bin. <em>Balance</em> is max / mean over the bins, 1 at best: of the plan's "
+        "load, and of the measured seconds of work."
+    )
+
+
+def _use(use: Use) -> str:
+    pause = sum(b - a for a, b in use.pauses)
+    rows = [
+        ("devices", number(len(use.lanes))),
+        ("time in which tasks ran", duration(use.running_seconds)),
+        ("idle share", percent(use.idle_share)),
+        ("scaling efficiency", percent(use.efficiency)),
+    ]
+    if use.pauses:
+        rows.append(("pauses in which no task ran", f"{duration(pause)}, in {len(use.pauses)}, not counted as idle"))
+    return _cards([_card(text(value), label) for label, value in rows]) + note(
+        "<em>Idle share</em>: part of the devices' time in which no task was on them. <em>Scaling efficiency</em>: the time "
+        "one device would need for all of the work, loading each model once, over the devices' time; 100 % means that "
+        "n devices were n times as fast as one."
+    )
+
+
+def _gantt_caps(use: Use) -> str:
+    tasks = sum(len(lane.tasks) for lane in use.lanes[:MOST_LANES])
+    words = []
+    if len(use.lanes) > MOST_LANES:
+        words.append(f"{MOST_LANES:,} of {len(use.lanes):,} devices are drawn.")
+    if tasks > MOST_TASKS:
+        words.append(f"{MOST_TASKS:,} of {tasks:,} tasks are drawn.")
+    return note(" ".join(words)) if words else ""
+
+
+def _bins(bins: list[Bin], unit: str) -> str:
+    # Missing first, then failures and retries, then the slowest: what an operator looks for.
+    ranked = sorted(
+        bins, key=lambda b: (b.state == "done", -(b.failed or 0), -(b.attempts or 0), -(b.seconds or 0), b.bin)
+    )
+    shown = ranked[:MOST_BINS]
+    rows = [
+        (
+            b.bin,
+            Raw("done") if b.state == "done" else Raw('<strong style="color:#d55e00">missing</strong>'),
+            len(b.shards),
+            b.frames,
+            number(b.predicted_load),
+            b.tokens,
+            duration(b.seconds),
+            number(b.tokens_per_second),
+            percent(b.padding_share),
+            b.attempts,
+            b.processed,
+            b.failed,
+            b.reused,
+            b.oom_halvings,
+            b.device,
+        )
+        for b in shown
+    ]
+    columns = (
+        "bin",
+        "state",
+        "shards",
+        "frames",
+        f"predicted load ({unit})",
+        "tokens",
+        "time",
+        "tokens/s",
+        "padding",
+        "attempts",
+        "processed",
+        "failed",
+        "reused",
+        "batch halvings",
+        "device",
+    )
+    more = note(f"{len(shown):,} of {len(bins):,} bins are shown.") if len(bins) > len(shown) else ""
+    return table(columns, rows, "--nnnnnnnnnnnn-") + more
+
+
+def failure_section(outcome: Outcome) -> BaseMultiqcModule:
+    """Everything without a result, with its reason."""
+    module = BaseMultiqcModule(name="Failures", anchor="failures")
+    if not outcome.failures:
+        module.add_section(anchor="failures-table", content=box(note("Nothing failed.")))
+        return module
+    shown = outcome.failures[:MOST_FAILURES]
+    rows = [(f.level, f.sample, Raw(f"<code>{text(f.id, 120)}</code>"), f.bin, f.reason) for f in shown]
+    words = f"{len(shown):,} of {len(outcome.failures):,} are shown; <code>failures.tsv</code> has them all."
+    if outcome.unlisted:
+        words += f" {outcome.unlisted:,} more are only in the samples' <code>sequences.tsv</code> and <code>chunks.tsv</code>."
+    by_reason = sorted(_reasons(outcome).items(), key=lambda item: (-item[1], item[0]))
+    content = box(
+        table(("reason", "level", "how many"), ((r, level, n) for (r, level), n in by_reason[:50]), "--n"),
+        table(("level", "sample", "id", "bin", "reason"), rows),
+        note(words),
+    )
+    module.add_section(anchor="failures-table", content=content)
+    return module
+
+
+def _reasons(outcome: Outcome) -> dict[tuple[str, str], int]:
+    counts: dict[tuple[str, str], int] = {}
+    for failure in outcome.failures:
+        key = (failure.reason, failure.level)
+        counts[key] = counts.get(key, 0) + 1
+    return counts

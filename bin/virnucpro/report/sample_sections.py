@@ -1,0 +1,225 @@
+"""The report's part on the samples: what was found in each."""
+
+from typing import Any
+
+from multiqc import BaseMultiqcModule
+from multiqc.plots import bargraph, linegraph, table
+
+from virnucpro.report import figures
+from virnucpro.report.html import COLOURS, LABELS, Raw, box, legend, note, number, percent, text
+from virnucpro.report.html import table as html_table
+from virnucpro.report.inputs import STATES, Run
+from virnucpro.report.outcome import viral_share
+
+MOST_HISTOGRAMS = 50  # lines in one figure
+MOST_PANELS = 12  # samples with a length-score panel of their own
+MOST_POINTS = 6000  # dots over all panels
+MOST_TOP = 500  # rows of top viral sequences over all samples
+
+
+def sample_sections(run: Run) -> BaseMultiqcModule:
+    """Sections: table, states, scores, length against score, top viral sequences."""
+    module = BaseMultiqcModule(name="Samples", anchor="samples", info="What was found in each sample.")
+    samples = run.summaries
+    module.add_section(
+        name="Overview by sample",
+        anchor="samples-table",
+        description="<em>Viral share</em> is viral among the sequences that were scored. A sequence without an open "
+        "reading frame cannot be scored: neither virus nor other.",
+        plot=_table(samples),
+    )
+    module.add_section(
+        name="What became of every sequence",
+        anchor="samples-states",
+        description="Every input sequence, and every chunk of it, is in exactly one state, so a bar adds up to the input.",
+        plot=_states(samples),
+        content="" if any(s["sequences"]["total"] for s in samples.values()) else box(note("There are no sequences.")),
+    )
+    _scores(module, samples)
+    _length_score(module, samples)
+    _top(module, samples)
+    return module
+
+
+def _table(samples: dict[str, dict[str, Any]]) -> Any:
+    data = {}
+    for name, s in samples.items():
+        counts, share = s["sequences"], viral_share(s["sequences"])
+        data[text(name)] = {
+            "state": s["state"],
+            "bases": s.get("bases", 0),
+            **{key: counts.get(key, 0) for key in ("total", *STATES)},
+            "chunks": s.get("chunks", {}).get("total", 0),
+            **({} if share is None else {"viral_share": 100 * share}),
+        }
+    whole = {"format": "{:,.0f}", "min": 0}
+    headers = {
+        "state": {"title": "Results", "description": "complete, partial or failed", "scale": False},
+        "bases": {**whole, "title": "Bases", "description": "Bases in the sample's files", "scale": "Greys"},
+        "total": {**whole, "title": "Sequences", "description": "Input sequences", "scale": "Greys"},
+        "virus": {**whole, "title": "Virus", "description": "Sequences called virus", "scale": "Oranges"},
+        "viral_share": {
+            "title": "Viral share",
+            "description": "Virus / (virus + other)",
+            "suffix": "%",
+            "min": 0,
+            "max": 100,
+            "format": "{:,.1f}",
+            "scale": "Oranges",
+        },
+        "other": {**whole, "title": "Other", "description": "Sequences scored and not called virus", "scale": "Blues"},
+        "no_open_frame": {
+            **whole,
+            "title": "No open frame",
+            "description": "Sequences with a stop codon in all six frames of every chunk: not scored",
+            "scale": "Greys",
+        },
+        "too_short": {**whole, "title": "Too short", "description": "Shorter than --min_length", "scale": "Greys"},
+        "failed": {**whole, "title": "Failed", "description": "No result; see Failures", "scale": "RdPu"},
+        "chunks": {
+            **whole,
+            "title": "Chunks",
+            "description": "Chunks of all sequences",
+            "scale": "Greys",
+            "hidden": True,
+        },
+    }
+    config = {"id": "samples_overview", "title": "Samples", "col1_header": "Sample", "sort_rows": False}
+    return table.plot(data, headers, config)
+
+
+def _states(samples: dict[str, dict[str, Any]]) -> Any:
+    cats = {state: {"name": LABELS[state], "color": COLOURS[state]} for state in STATES}
+    data = [
+        {text(name): {state: s.get(part, {}).get(state, 0) for state in STATES} for name, s in samples.items()}
+        for part in ("sequences", "chunks")
+    ]
+    config = {
+        "id": "samples_states_plot",
+        "title": "Sequences by state",
+        "ylab": "sequences",
+        "sort_samples": False,
+        "use_legend": True,
+        "tt_decimals": 0,
+        "data_labels": [{"name": "Sequences", "ylab": "sequences"}, {"name": "Chunks", "ylab": "chunks"}],
+    }
+    return bargraph.plot(data, [cats, cats], config)
+
+
+def _scores(module: BaseMultiqcModule, samples: dict[str, dict[str, Any]]) -> None:
+    histograms = {n: s["score_histogram"] for n, s in samples.items() if sum(s.get("score_histogram") or [])}
+    words = (
+        "How the sequences' virus scores are spread. Two clear peaks, near 0 and near 1, mean that the classifier was "
+        "sure; a hump in the middle means that it was not."
+    )
+    if not histograms:
+        module.add_section(
+            name="Scores", anchor="samples-scores", description=words, content=box(note("No sequence was scored."))
+        )
+        return
+    biggest = sorted(histograms, key=lambda n: (-sum(histograms[n]), n))[:MOST_HISTOGRAMS]
+    shown = {text(n): histograms[n] for n in histograms if n in set(biggest)}
+    if len(histograms) > len(shown):
+        shown = {"all samples": [sum(column) for column in zip(*histograms.values(), strict=True)], **shown}
+        words += f" Drawn are all samples together and the {len(biggest)} samples with the most scored sequences."
+    counts, shares = {}, {}
+    for name, histogram in shown.items():
+        middles = [(i + 0.5) / len(histogram) for i in range(len(histogram))]
+        counts[name] = dict(zip(middles, histogram, strict=True))
+        shares[name] = {x: 100 * n / sum(histogram) for x, n in counts[name].items()}
+    threshold = {s.get("min_score", 0.5) for s in samples.values()}
+    config = {
+        "id": "samples_scores_plot",
+        "title": "Virus scores",
+        "xlab": "virus score",
+        "xmin": 0,
+        "xmax": 1,
+        "ymin": 0,
+        "data_labels": [
+            {"name": "Share", "ylab": "scored sequences (%)"},
+            {"name": "Count", "ylab": "scored sequences"},
+        ],
+        "x_lines": [
+            {"value": t, "dash": "dash", "color": "#888888", "label": "called virus from here"} for t in threshold
+        ],
+        "style": "lines+markers",
+        "tt_decimals": 1,
+    }
+    module.add_section(
+        name="Scores", anchor="samples-scores", description=words, plot=linegraph.plot([shares, counts], config)
+    )
+
+
+def _length_score(module: BaseMultiqcModule, samples: dict[str, dict[str, Any]]) -> None:
+    points = {
+        n: [(p[0], p[1], p[2]) for p in s.get("length_score", []) if p[1] is not None] for n, s in samples.items()
+    }
+    points = {n: p for n, p in points.items() if p}
+    words = "Short sequences have few chunks, so their scores are less certain than those of long ones."
+    if not points:
+        content = box(note("No sequence was scored."))
+    else:
+        if len(points) > MOST_PANELS:
+            points = {f"all {len(points):,} samples": [p for each in points.values() for p in each]}
+        share = max(1, MOST_POINTS // len(points))
+        # Evenly taken, so that the same input draws the same figure.
+        drawn = {n: p[:: max(1, -(-len(p) // share))] for n, p in points.items()}
+        low = min(s.get("min_score", 0.5) for s in samples.values())
+        panels = "".join(figures.length_score(p, low, n) for n, p in drawn.items())
+        scored = sum(s["sequences"].get("virus", 0) + s["sequences"].get("other", 0) for s in samples.values())
+        total = sum(len(p) for p in drawn.values())
+        sampled = note(f"{total:,} of {scored:,} scored sequences are drawn.") if total < scored else ""
+        content = box(
+            legend(
+                [("virus", COLOURS["virus"]), ("other", COLOURS["other"]), ("--min_score (dashed line)", "transparent")]
+            ),
+            f'<div class="vnp-grid">{panels}</div>',
+            sampled,
+        )
+    module.add_section(name="Length and score", anchor="samples-length-score", description=words, content=content)
+
+
+def _top(module: BaseMultiqcModule, samples: dict[str, dict[str, Any]]) -> None:
+    found = {n: s["top_viruses"] for n, s in samples.items() if s.get("top_viruses")}
+    words = (
+        "The sequences most surely viral, by virus score, then length. <em>Virus score</em> is the mean over the "
+        "sequence's chunks, <em>best chunk</em> the highest of them. All of them are in the sample's "
+        "<code>sequences.tsv</code> and <code>viruses.fasta.gz</code>."
+    )
+    if not found:
+        content = box(note("No sequence was called virus."))
+    else:
+        per_sample = max(1, min(50, MOST_TOP // len(found)))
+        shown = dict(list(found.items())[:MOST_TOP])
+        blocks = []
+        for name, rows in shown.items():
+            total = samples[name]["sequences"].get("virus", 0)
+            head = f"{text(name)}: {min(per_sample, len(rows)):,} of {total:,} viral sequences"
+            is_open = " open" if len(shown) <= 3 else ""
+            blocks.append(f"<details{is_open}><summary>{head}</summary>{_top_table(rows[:per_sample])}</details>")
+        if len(found) > len(shown):
+            blocks.append(note(f"{len(shown):,} of {len(found):,} samples with viral sequences are shown."))
+        content = box(*blocks)
+    module.add_section(name="Top viral sequences", anchor="samples-top", description=words, content=content)
+
+
+def _top_table(rows: list[dict[str, Any]]) -> str:
+    return html_table(
+        ("sequence", "description", "length", "virus score", "best chunk", "viral chunks"),
+        (
+            (
+                Raw(f"<code>{text(r['id'], 120)}</code>"),
+                r.get("description", ""),
+                r["length"],
+                number(r["virus_score"], 4),
+                number(r.get("max_score"), 4),
+                f"{r.get('viral_chunks', 0):,} of {r.get('chunks', 0):,} ({percent(_part(r), 0)})",
+            )
+            for r in rows
+        ),
+        "--nnnn",
+    )
+
+
+def _part(row: dict[str, Any]) -> float | None:
+    return row.get("viral_chunks", 0) / row["chunks"] if row.get("chunks") else None

@@ -1,0 +1,66 @@
+"""The report's tables for machines and spreadsheets: summary.json, bins.tsv, failures.tsv."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from virnucpro.report.bins import Bin
+from virnucpro.report.outcome import Failure
+
+BIN_COLUMNS = (
+    "bin",
+    "encoder",
+    "state",
+    "shards",
+    "frames",
+    "predicted_load",
+    "predicted_tokens",
+    "tokens",
+    "seconds",
+    "load_seconds",
+    "total_seconds",
+    "tokens_per_second",
+    "padding_share",
+    "device",
+    "attempts",
+    "processed",
+    "failed",
+    "reused",
+    "oom_halvings",
+    "started",
+    "finished",
+)
+FAILURE_COLUMNS = ("level", "sample", "id", "encoder", "bin", "frame_key", "reason")
+
+
+def write_bins(rows: list[Bin], path: Path) -> None:
+    """One row per bin; a cell is empty where nothing was measured."""
+    _write(BIN_COLUMNS, ({**vars(r), "shards": len(r.shards)} for r in rows), path)
+
+
+def write_failures(rows: list[Failure], path: Path) -> None:
+    """One row per failure, all of them."""
+    _write(FAILURE_COLUMNS, (vars(r) for r in rows), path)
+
+
+def write_json(content: dict[str, Any], path: Path) -> None:
+    """Indented JSON with a final newline."""
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _write(columns: tuple[str, ...], rows: Iterable[dict[str, Any]], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as out:
+        out.write("\t".join(columns) + "\n")
+        for row in rows:
+            out.write("\t".join(_cell(row[c]) for c in columns) + "\n")
+
+
+def _cell(value: Any) -> str:
+    """A number or text of one line; tabs and line ends in an id are shown as escapes, so that columns stay columns."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.3f}"
+    text = str(value)
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -1,0 +1,23 @@
+"""What went wrong in a batch: too little memory, a broken GPU, or the data."""
+
+import torch
+
+# Messages of PyTorch, cuBLAS and cuDNN; not all of them come as torch.OutOfMemoryError.
+_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
+_CUDA_FAULT = ("CUDA error", "CUDA driver error", "CUBLAS_STATUS", "CUDNN_STATUS", "cuDNN error", "device-side assert")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """True where a smaller batch may go through."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY)
+
+
+def is_cuda_fault(error: BaseException) -> bool:
+    """True where the GPU context is lost: nothing can be computed in this process any more."""
+    if is_out_of_memory(error):
+        return False
+    if isinstance(error, torch.AcceleratorError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _CUDA_FAULT)

@@ -1,0 +1,1 @@
+"""The two encoders. Each file holds one transformer, top to bottom."""

@@ -1,0 +1,26 @@
+"""Token sequences of different lengths, kept in one flat array."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Ragged(NamedTuple):
+    """`flat[start[i] : start[i] + length[i]]` are the tokens of sequence i."""
+
+    flat: np.ndarray  # int32 [tokens]
+    start: np.ndarray  # int64 [sequences]
+    length: np.ndarray  # int64 [sequences]
+
+    def rows(self, index: np.ndarray, width: int, pad: int) -> np.ndarray:
+        """int32 [len(index), width]: the sequences `index`, each filled with `pad` up to `width`."""
+        column = np.arange(width)
+        at = self.start[index, None] + column
+        inside = column < self.length[index, None]
+        return np.where(inside, self.flat[np.where(inside, at, 0)], np.int32(pad))
+
+
+def ragged(flat: np.ndarray, length: np.ndarray) -> Ragged:
+    """Ragged from tokens that lie one sequence after another."""
+    length = length.astype(np.int64)
+    return Ragged(flat.astype(np.int32, copy=False), np.cumsum(length) - length, length)

@@ -1,17 +1,18 @@
+include { codeOf } from '../../../workflows/support/code'
+
 // One page for the biologist and the operator, and tables for machines: what was found, what is missing, how the devices were used.
 process REPORT {
     tag 'run'
     label 'process_low'
-    container "${params.containers_tools}"
 
     input:
     path summaries, stageAs: 'summaries/*' // every sample's <sample>.summary.json
     path bin_reports, stageAs: 'bin_reports/*' // every embedding task's <bin>.report.json
     path plan // PACK_BINS
-    path expected // {"samples": {name: [files]}}
-    path models
-    path run_params, stageAs: 'params.json'
-    path run_versions, stageAs: 'versions_of_run.yml'
+    path models, stageAs: 'models.json' // CHECK_MODELS
+    val expected // {"samples": {name: [files]}}
+    val parameters // {name: value}
+    val versions // {process: {tool: version}}
     path multiqc_config
 
     output:
@@ -19,22 +20,24 @@ process REPORT {
     path 'report/multiqc_report_data', emit: data
     path 'report/summary.json', emit: summary
     path 'report/*.tsv', emit: tables
-    path 'versions.yml', emit: versions
+    path '{params,versions}.json', emit: run
 
+    // It takes the topic of versions, so its own tools cannot be in it: a process must not feed what it waits for.
     script:
     """
-    mkdir -p summaries bin_reports
-    report.py \\
-        --summaries summaries --bin_reports bin_reports \\
-        --plan ${plan} --expected ${expected} --models ${models} \\
-        --params params.json --versions versions_of_run.yml \\
+    # code ${codeOf('report.py')}
+    cat > expected.json <<'JSON'
+    ${expected.replace('\n', '\n    ')}
+    JSON
+    cat > params.json <<'JSON'
+    ${parameters.replace('\n', '\n    ')}
+    JSON
+    cat > versions.json <<'JSON'
+    ${versions.replace('\n', '\n    ')}
+    JSON
+    report.py --summaries summaries --bin_reports bin_reports --plan ${plan} --models models.json \\
+        --expected expected.json --params params.json --versions versions.json \\
         --multiqc_config ${multiqc_config} --out report
-
-    cat <<-END_VERSIONS > versions.yml
-    "${task.process}":
-        python: \$(python3 -c 'import platform; print(platform.python_version())')
-        multiqc: \$(python3 -c 'from importlib.metadata import version; print(version("multiqc"))')
-    END_VERSIONS
     """
 
     stub:
@@ -42,6 +45,6 @@ process REPORT {
     mkdir -p report/multiqc_report_data
     touch report/multiqc_report.html report/bins.tsv report/failures.tsv
     echo '{"format": 1, "complete": true, "problems": []}' > report/summary.json
-    touch versions.yml
+    echo '{}' | tee params.json > versions.json
     """
 }

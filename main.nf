@@ -1,0 +1,23 @@
+#!/usr/bin/env nextflow
+
+/*
+ * nf-virnucpro: find viral sequences with DNABERT-S and ESM-2 embeddings (VirNucPro's method).
+ */
+
+include { checkedParameters ; helpText ; startSummary } from './workflows/support/parameters'
+include { readSamples                                 } from './workflows/support/samples'
+include { PREDICT                                     } from './workflows/predict'
+
+workflow {
+    main:
+    def options = checkedParameters(params)
+    if (options.help) {
+        println(helpText())
+    }
+    else {
+        log.info(startSummary(options))
+        // [sample, [fasta, ...]], e.g. [gut, [gut_1.fa.gz, gut_2.fa.gz]]
+        samples = channel.fromList(readSamples(options.input))
+        PREDICT(samples, file(options.models, checkIfExists: true), options)
+    }
+}

@@ -1,0 +1,35 @@
+include { codeOf } from '../../../workflows/support/code'
+
+process CLASSIFY {
+    tag "${sample}"
+    label 'process_medium'
+
+    input:
+    tuple val(sample), path(tables, stageAs: 'tables/*'), path(fasta, stageAs: 'input?/*'), path(embeddings, stageAs: 'embeddings/*')
+    tuple path(classifier, stageAs: 'classifier'), val(weights) // weights: the bundle's digest, so that a change is noticed
+    val min_score
+
+    output:
+    tuple val(sample), path('results/*.tsv'), emit: tables
+    tuple val(sample), path('results/viruses.fasta.gz'), emit: viruses
+    tuple val(sample), path('results/prediction_results*'), emit: compatible
+    path 'results/*.summary.json', emit: summary
+    tuple val(task.process), eval('tool_versions.py numpy polars pyarrow safetensors'), topic: versions
+
+    script:
+    """
+    # code ${codeOf('classify.py')} weights ${weights}
+    classify.py --sample '${sample}' --tables tables --embeddings embeddings --classifier classifier \\
+        --fasta ${fasta} --min_score ${min_score} --out results
+    """
+
+    stub:
+    """
+    mkdir results
+    touch results/{sequences,chunks}.tsv results/prediction_results.txt results/prediction_results_highestscore.csv
+    printf '' | gzip > results/viruses.fasta.gz
+    cat > results/${sample}.summary.json <<'JSON'
+    {"format": 1, "sample": "${sample}", "state": "complete", "reason": "", "failures": [], "failures_total": 0, "missing": []}
+    JSON
+    """
+}

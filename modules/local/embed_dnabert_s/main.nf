@@ -1,0 +1,37 @@
+include { codeOf } from '../../../workflows/support/code'
+
+process EMBED_DNABERT_S {
+    tag "${bin}"
+    label 'process_gpu'
+
+    input:
+    tuple val(bin), path(shards, stageAs: 'shards/*')
+    tuple path(encoder, stageAs: 'encoder'), val(layer), val(weights) // weights: their SHA-256, so that a change is noticed
+    val precision
+    val batch_tokens // 0: chosen from the free memory
+
+    output:
+    path 'embeddings/*.dnabert_s.parquet', emit: embeddings, optional: true
+    path 'embeddings/*.report.json', emit: report
+    path 'embeddings/*.events.jsonl', emit: events
+    tuple val(task.process), eval('tool_versions.py torch numpy pyarrow safetensors tokenizers'), topic: versions
+
+    script:
+    def device = task.accelerator ? 'cuda' : 'cpu'
+    """
+    # code ${codeOf('embed_dnabert_s.py')} weights ${weights}
+    embed_dnabert_s.py --bin ${bin} --shards shards --encoder encoder --layer ${layer} --out embeddings \\
+        --device ${device} --precision ${precision} --batch_tokens ${batch_tokens ?: 'auto'} \\
+        --threads ${task.cpus} --attempt ${task.attempt}
+    """
+
+    stub:
+    """
+    mkdir embeddings
+    for shard in shards/*.parquet; do touch "embeddings/\$(basename "\$shard" .parquet).dnabert_s.parquet"; done
+    touch embeddings/${bin}.events.jsonl
+    cat > embeddings/${bin}.report.json <<'JSON'
+    {"format": 1, "encoder": "dnabert_s", "model": "stub", "bin": "${bin}", "attempt": 1, "processed": 1, "failed": []}
+    JSON
+    """
+}

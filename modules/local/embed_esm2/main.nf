@@ -1,0 +1,37 @@
+include { codeOf } from '../../../workflows/support/code'
+
+process EMBED_ESM2 {
+    tag "${bin}"
+    label 'process_gpu'
+
+    input:
+    tuple val(bin), path(shards, stageAs: 'shards/*')
+    tuple path(encoder, stageAs: 'encoder'), val(layer), val(weights) // weights: their SHA-256, so that a change is noticed
+    val precision
+    val batch_tokens // 0: chosen from the free memory
+
+    output:
+    path 'embeddings/*.esm2.parquet', emit: embeddings, optional: true
+    path 'embeddings/*.report.json', emit: report
+    path 'embeddings/*.events.jsonl', emit: events
+    tuple val(task.process), eval('tool_versions.py torch numpy pyarrow safetensors tokenizers'), topic: versions
+
+    script:
+    def device = task.accelerator ? 'cuda' : 'cpu'
+    """
+    # code ${codeOf('embed_esm2.py')} weights ${weights}
+    embed_esm2.py --bin ${bin} --shards shards --encoder encoder --layer ${layer} --out embeddings \\
+        --device ${device} --precision ${precision} --batch_tokens ${batch_tokens ?: 'auto'} \\
+        --threads ${task.cpus} --attempt ${task.attempt}
+    """
+
+    stub:
+    """
+    mkdir embeddings
+    for shard in shards/*.parquet; do touch "embeddings/\$(basename "\$shard" .parquet).esm2.parquet"; done
+    touch embeddings/${bin}.events.jsonl
+    cat > embeddings/${bin}.report.json <<'JSON'
+    {"format": 1, "encoder": "esm2", "model": "stub", "bin": "${bin}", "attempt": 1, "processed": 1, "failed": []}
+    JSON
+    """
+}

@@ -1,0 +1,131 @@
+/*
+ * predict: from FASTA to viral calls.
+ *
+ *     samples ─ EXTRACT_FRAMES ─ PACK_BINS ─┬ EMBED_DNABERT_S ┬ CLASSIFY ─ REPORT
+ *               (per sample)     (once)     └ EMBED_ESM2      ┘ (per sample)
+ *                                             (per bin, 1 GPU)
+ */
+
+include { CHECK_MODELS    } from '../modules/local/check_models'
+include { EXTRACT_FRAMES  } from '../modules/local/extract_frames'
+include { PACK_BINS       } from '../modules/local/pack_bins'
+include { EMBED_DNABERT_S } from '../modules/local/embed_dnabert_s'
+include { EMBED_ESM2      } from '../modules/local/embed_esm2'
+include { CLASSIFY        } from '../modules/local/classify'
+include { REPORT          } from '../modules/local/report'
+
+workflow PREDICT {
+    take:
+    samples // channel of [sample, [fasta, ...]]
+    models // folder of the model bundle
+    options // map of the checked parameters
+
+    main:
+    // Which classifier, and which encoders it needs: {classifier: {...}, encoders: [{kind, folder, layer, sha256}, ...]}
+    checked = CHECK_MODELS(models, options.classifier ?: '', stateOf(models))
+    card = checked.json.map { json -> new groovy.json.JsonSlurper().parse(json) }
+
+    frames = EXTRACT_FRAMES(
+        samples,
+        card.map { c -> c.classifier.chunk_length },
+        options.min_length,
+        options.shard_size,
+    )
+
+    packed = PACK_BINS(
+        frames.manifest.collect(sort: { path -> path.name }),
+        card.map { c -> c.encoders*.kind },
+        options.gpus,
+        options.bins,
+        options.bin_weight,
+        options.max_bin_tokens,
+    )
+
+    // Bins of shards, e.g. [esm2, esm2_001, [gut.shard_00001.parquet, lake.shard_00004.parquet, ...]]
+    shards = frames.shards.flatten().toList().map { files -> files.collectEntries { path -> [path.baseName, path] } }
+    bins = packed.plan
+        .combine(shards)
+        .flatMap { plan, by_name -> binsOf(plan, by_name) }
+        .branch { encoder, bin, files ->
+            dnabert_s: encoder == 'dnabert_s'
+                return [bin, files]
+            esm2: encoder == 'esm2'
+                return [bin, files]
+        }
+
+    dnabert_s = EMBED_DNABERT_S(bins.dnabert_s, card.map { c -> encoderOf(c, 'dnabert_s', models) }, options.precision, options.batch_tokens)
+    esm2 = EMBED_ESM2(bins.esm2, card.map { c -> encoderOf(c, 'esm2', models) }, options.precision, options.batch_tokens)
+
+    // Embeddings by sample, e.g. [gut, [gut.shard_00001.esm2.parquet, ...]]; absent where none of its bins succeeded.
+    embeddings = dnabert_s.embeddings
+        .mix(esm2.embeddings)
+        .flatten()
+        .map { path -> [sampleOf(path), path] }
+        .groupTuple()
+
+    calls = CLASSIFY(
+        frames.tables
+            .join(samples)
+            .join(embeddings, remainder: true)
+            .map { sample, tables, fasta, files -> [sample, tables, fasta, (files ?: []).toSorted { path -> path.name }] },
+        card.map { c -> [inBundle(models, c.classifier.folder), c.digest] },
+        options.min_score,
+    )
+
+    report = REPORT(
+        calls.summary.collect(sort: { path -> path.name }).ifEmpty([]),
+        dnabert_s.report.mix(esm2.report).collect(sort: { path -> path.name }).ifEmpty([]),
+        packed.plan,
+        checked.json,
+        samples.map { sample, fasta -> [sample, fasta*.name] }.toSortedList { a, b -> a[0] <=> b[0] }.map { list -> asJson([samples: list.collectEntries()]) },
+        asJson(options),
+        channel.topic('versions').unique().toSortedList { a, b -> a[0] <=> b[0] }.map { list -> versionsJson(list) },
+        file("${projectDir}/assets/multiqc_config.yml"),
+    )
+
+    emit:
+    report.summary // summary.json: totals, what is missing, and whether the run is complete
+}
+
+/** Path, size and time of every file of the bundle: what a change of it shows in. */
+def stateOf(models) {
+    def state = []
+    models.eachFileRecurse { path ->
+        if (path.isFile() && !path.name.startsWith('.')) {
+            state << "${models.relativize(path)} ${path.size()} ${path.lastModified()}".toString()
+        }
+    }
+    return state.sort()
+}
+
+/** A folder that models.json names: relative to the bundle, or a path of its own. */
+def inBundle(models, String folder) {
+    return models.resolve(folder)
+}
+
+/** [folder, layer, digest of the weights] of an encoder; the folder is [] where the classifier does not need it. */
+def encoderOf(card, String kind, models) {
+    def encoder = card.encoders.find { e -> e.kind == kind }
+    return encoder ? [inBundle(models, encoder.folder), encoder.layer, encoder.sha256] : [[], 0, '']
+}
+
+/** [encoder, bin, [shard files]] of every bin in the plan. */
+def binsOf(plan, Map by_name) {
+    return new groovy.json.JsonSlurper().parse(plan).encoders.collectMany { encoder, packing ->
+        packing.bins.collect { b -> [encoder, b.bin, b.shards.collect { name -> by_name[name] }] }
+    }
+}
+
+def asJson(value) {
+    return groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(value))
+}
+
+/** {process: {tool: version}} from the topic's [process, '{"tool": "version"}']. */
+def versionsJson(List rows) {
+    return asJson(rows.collectEntries { process, json -> [process.tokenize(':').last(), new groovy.json.JsonSlurper().parseText(json)] } + [Workflow: [Nextflow: "${workflow.nextflow.version}", 'nf-virnucpro': workflow.manifest.version]])
+}
+
+/** The sample whose shard an embedding file belongs to. */
+def sampleOf(path) {
+    return path.name.replaceFirst(/\.shard_\d+\.(dnabert_s|esm2)\.parquet$/, '')
+}

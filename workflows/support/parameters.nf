@@ -1,0 +1,123 @@
+/*
+ * Parameters: nextflow_schema.json is the one source of their names, types, ranges and help. On Nextflow 26 every value
+ * given on the command line arrives as a String, so each is converted here, once, and nothing else reads `params`.
+ */
+
+/** Groups of the schema, in order: [title: ..., properties: [name: definition]]. */
+def parameterGroups() {
+    def schema = new groovy.json.JsonSlurper().parse(file("${projectDir}/nextflow_schema.json"))
+    return schema['$defs'].values() as List
+}
+
+/**
+ * Convert and check all parameters; ends the run with one line per fault.
+ * Returns a map of every parameter in the schema, typed: Boolean, Integer, BigDecimal, String or null.
+ */
+def checkedParameters(Map given) {
+    def definitions = [:]
+    parameterGroups().each { group -> definitions.putAll(group.properties) }
+    def faults = []
+    given.keySet().each { name ->
+        if (!definitions.containsKey(name)) {
+            faults << "--${name}: there is no such parameter${nearest(name, definitions.keySet())}"
+        }
+    }
+    def checked = [:]
+    definitions.each { name, definition ->
+        def value = given[name]
+        checked[name] = isUnset(value) ? definition.default : converted(name, definition, value, faults)
+    }
+    if (faults) {
+        error("Parameters are wrong:\n  ${faults.join('\n  ')}\nSee all of them with --help.")
+    }
+    return checked
+}
+
+def isUnset(value) {
+    return value == null || "${value}" == ''
+}
+
+/** The value as the schema's type; adds to `faults` what does not fit. */
+def converted(String name, Map definition, value, List faults) {
+    def text = "${value}".toString().trim()
+    if (definition.type == 'boolean') {
+        return text in ['true', 'false'] ? text == 'true' : unfit(faults, name, text, 'true or false is needed')
+    }
+    if (definition.type in ['integer', 'number']) {
+        def whole = definition.type == 'integer'
+        if (!(text ==~ (whole ? /[+-]?\d{1,15}/ : /[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?/))) {
+            return unfit(faults, name, text, whole ? 'a whole number is needed' : 'a number is needed')
+        }
+        def number = new BigDecimal(text)
+        if (definition.minimum != null && number < definition.minimum) {
+            return unfit(faults, name, text, "at least ${definition.minimum} is needed")
+        }
+        if (definition.maximum != null && number > definition.maximum) {
+            return unfit(faults, name, text, "at most ${definition.maximum} is allowed")
+        }
+        return whole ? number.longValueExact() : number
+    }
+    if (value instanceof Boolean && !definition['enum']) {
+        return unfit(faults, name, text, 'it needs a value')
+    }
+    if (definition['enum'] && !(text in definition['enum'])) {
+        return unfit(faults, name, text, "one of ${definition['enum'].join(', ')} is needed")
+    }
+    if (definition.pattern && !(text ==~ definition.pattern)) {
+        return unfit(faults, name, text, "it must match ${definition.pattern}")
+    }
+    return text
+}
+
+/** Notes a value that does not fit; the value is then null. */
+def unfit(List faults, String name, String text, String needed) {
+    faults << "--${name} is '${text}': ${needed}"
+    return null
+}
+
+/** ', did you mean --x?' where a known name is close, else ''. */
+def nearest(String name, names) {
+    def near = names.min { known -> distance(name, known) }
+    return distance(name, near) <= 3 ? ", did you mean --${near}?" : ''
+}
+
+/** Edits (insert, delete, replace) that turn one string into the other. */
+def distance(String a, String b) {
+    def first = (0..b.size()).toList()
+    return a.toList().withIndex().inject(first) { row, item ->
+        def (letter, i) = item
+        b.toList().withIndex().inject([i + 1]) { next, other ->
+            next + [[next[-1] + 1, row[other[1] + 1] + 1, row[other[1]] + (letter == other[0] ? 0 : 1)].min()]
+        }
+    }[-1]
+}
+
+/** Text of --help. */
+def helpText() {
+    def lines = ["nf-virnucpro ${workflow.manifest.version}: ${workflow.manifest.description}", '', 'Usage:',
+        '  nextflow run . -profile <docker|singularity|slurm,...> --input samples.csv --models models --outdir results', '']
+    parameterGroups().each { group ->
+        lines << group.title
+        group.properties.each { name, p ->
+            def about = [p['enum'] ? p['enum'].join('|') : p.type, p.default == null ? null : "default ${p.default}"]
+            lines << "  --${name.padRight(17)} ${p.description} [${about.findAll { part -> part }.join(', ')}]"
+        }
+        lines << ''
+    }
+    return lines.join('\n')
+}
+
+/** What a run prints at its start: where it runs, and every parameter that is not at its default. */
+def startSummary(Map options) {
+    def lines = ["nf-virnucpro ${workflow.manifest.version}", '']
+    def facts = [run: workflow.runName, profile: workflow.profile, workDir: workflow.workDir, launchDir: workflow.launchDir]
+    facts.each { name, value -> lines << "  ${name.padRight(17)} ${value}" }
+    parameterGroups().each { group ->
+        def set = group.properties.findAll { name, p -> name != 'help' && "${options[name]}" != "${p.default}" }
+        if (set) {
+            lines << group.title
+            set.each { name, _p -> lines << "  ${name.padRight(17)} ${options[name]}" }
+        }
+    }
+    return lines.join('\n')
+}

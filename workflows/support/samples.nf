@@ -1,0 +1,134 @@
+/*
+ * Samples: read from a samplesheet (CSV with the columns sample,fasta), a FASTA file or a glob of them. Whatever reaches
+ * a path or a shell later is checked here: a sample's name becomes a folder and begins file names.
+ */
+
+/** Names that a sample may have: up to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit. */
+def namePattern() {
+    return /[A-Za-z0-9][A-Za-z0-9._-]{0,63}/
+}
+
+/** Folders of --outdir that are not a sample's. */
+def reservedNames() {
+    return ['pipeline_info', 'multiqc', 'embeddings']
+}
+
+/** List of [sample, [fasta, ...]], in the order of the input; ends the run with one line per fault. */
+def readSamples(String input) {
+    def faults = []
+    def rows = input.toLowerCase().endsWith('.csv') ? samplesheetRows(input, faults) : fastaRows(input, faults)
+    def samples = [:]
+    rows.each { row ->
+        checkName(row, faults)
+        def fasta = row.fasta ? findFasta(row, faults) : null
+        if (fasta) {
+            samples.computeIfAbsent(row.sample) { _name -> [] } << fasta
+        }
+    }
+    // Sample names become folders, and not every file system tells A from a.
+    rows*.sample.findAll { name -> name }.unique().groupBy { name -> name.toLowerCase() }.each { _key, names ->
+        if (names.size() > 1) {
+            faults << "${input}: the samples ${names.join(' and ')} differ in upper and lower case only; rename one"
+        }
+    }
+    if (faults) {
+        error("The input cannot be used:\n  ${faults.join('\n  ')}")
+    }
+    return samples.collect { name, files -> [name, files] }
+}
+
+def checkName(Map row, List faults) {
+    if (!row.sample) {
+        faults << "${row.where}: the sample has no name"
+    }
+    else if (!(row.sample ==~ namePattern()) || row.sample.contains('..')) {
+        faults << "${row.where}: the sample name '${row.sample}' cannot be used; allowed are up to 64 letters, digits, '.', '_' and '-' (no '..'), beginning with a letter or digit"
+    }
+    else if (row.sample.toLowerCase() in reservedNames()) {
+        faults << "${row.where}: the sample name '${row.sample}' is reserved; choose another"
+    }
+}
+
+/** The file of a row, or null and a fault. A relative path is looked up from the launch folder, then from the samplesheet's. */
+def findFasta(Map row, List faults) {
+    def unsafe = row.fasta.find(/[\x00-\x1f\\`$"'!*?<>|;&(){}\[\]]/)
+    if (unsafe) {
+        faults << "${row.where}: the path '${row.fasta}' holds the character '${unsafe}', which is not safe in every shell; rename the file"
+        return null
+    }
+    def places = [file(row.fasta), row.folder ? row.folder.resolve(row.fasta) : null]
+    def found = places.find { place -> place && place.exists() }
+    if (!found || found.isDirectory()) {
+        faults << "${row.where}: ${found ? 'a folder, not a FASTA file' : 'there is no such file'}: ${row.fasta}"
+        return null
+    }
+    if (found.name.startsWith('-')) {
+        faults << "${row.where}: the file name '${found.name}' begins with '-'; rename the file"
+        return null
+    }
+    return found
+}
+
+/** Rows [sample, fasta, where, folder] of a samplesheet. */
+def samplesheetRows(String input, List faults) {
+    def sheet = file(input)
+    if (!sheet.exists() || sheet.isDirectory()) {
+        faults << "--input: there is no such samplesheet: ${input}"
+        return []
+    }
+    def text = sheet.getText('UTF-8').replace('\uFEFF', '').replace('\r\n', '\n').replace('\r', '\n')
+    def lines = text.split('\n').toList().withIndex(1).findAll { line, _number -> line.trim() }
+    if (!lines) {
+        faults << "${sheet.name}: the samplesheet is empty"
+        return []
+    }
+    def columns = cells(lines[0][0])
+    def missing = ['sample', 'fasta'].findAll { name -> !(name in columns) }
+    if (missing) {
+        faults << "${sheet.name}: the column ${missing.join(' and ')} is missing; the first line has: ${columns.join(', ')}"
+        return []
+    }
+    if (lines.size() == 1) {
+        faults << "${sheet.name}: the samplesheet names no sample"
+    }
+    return lines.drop(1).collect { line, number ->
+        def values = cells(line)
+        def where = "${sheet.name}, line ${number}"
+        if (values.size() != columns.size()) {
+            faults << "${where}: ${values.size()} columns, the first line has ${columns.size()}"
+        }
+        def row = [columns, values].transpose().collectEntries()
+        if (values.size() == columns.size() && !row.fasta) {
+            faults << "${where}: no FASTA file is given"
+        }
+        [sample: row.sample ?: '', fasta: row.fasta, where: where, folder: sheet.parent]
+    }
+}
+
+/** Cells of a CSV line, trimmed; a cell in double quotes may hold commas. */
+def cells(String line) {
+    return "${line},".findAll(/\s*("(?:[^"]|"")*"|[^,]*)\s*,/) { _all, cell ->
+        cell.trim().startsWith('"') ? cell.trim()[1..-2].replace('""', '"') : cell.trim()
+    }
+}
+
+/** Rows of a FASTA file or a glob: each file is a sample, named after it. */
+def fastaRows(String input, List faults) {
+    def found = file(input, glob: true)
+    def files = (found instanceof Collection ? found : [found]).sort { path -> path.toString() }
+    if (!files || !files.every { path -> path.exists() }) {
+        faults << "--input: there is no such file: ${input}"
+        return []
+    }
+    def rows = files.collect { path ->
+        def sample = path.name.replaceFirst(/(?i)\.gz$/, '').replaceFirst(/(?i)\.(fa|fasta|fna|ffn|fas|fsa)$/, '')
+        if (sample == path.name.replaceFirst(/(?i)\.gz$/, '')) {
+            faults << "--input: ${path.name} is neither a samplesheet (.csv) nor FASTA (.fa, .fasta or .fna, plain or .gz)"
+        }
+        [sample: sample, fasta: path.toUriString(), where: path.name, folder: null]
+    }
+    rows.groupBy { row -> row.sample }.findAll { _sample, same -> same.size() > 1 }.each { sample, same ->
+        faults << "--input: ${same*.fasta.join(' and ')} would both be sample '${sample}'; rename one or use a samplesheet"
+    }
+    return rows
+}

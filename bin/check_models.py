@@ -26,9 +26,8 @@ CARD = (
 def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__)
     cli.add_argument("--models", type=Path, required=True, metavar="DIR", help="the bundle's folder")
-    cli.add_argument(
-        "--classifier", metavar="NAME_OR_PATH", help="check what this one needs; all of the bundle if not given"
-    )
+    what = "check what this one needs (the only one if empty); without this option all of the bundle is checked"
+    cli.add_argument("--classifier", metavar="NAME_OR_PATH", help=what)
     cli.add_argument(
         "--chunk_length", type=int, metavar="BASES", help="fail unless the classifier reads chunks of this length"
     )
@@ -37,12 +36,10 @@ def main() -> None:
         "--full", action="store_true", help="hash every file anew, also those hashed before and untouched since"
     )
     args = cli.parse_args()
-    if args.json and not args.classifier:
-        cli.error("--json describes one classifier: give --classifier")
     bundle = open_bundle(args.models, full=args.full, say=lambda text: print(f"  {text}", flush=True))
     print(f"bundle {bundle.name} in {bundle.folder}")
-    if args.classifier:
-        selection = check(bundle, args.classifier, args.chunk_length)
+    if args.classifier is not None or args.json:
+        selection = check(bundle, args.classifier or "", args.chunk_length)
         if args.json:
             part = args.json.with_name(args.json.name + ".part")
             part.write_text(json.dumps(describe(bundle, selection), indent=1, default=str) + "\n", encoding="utf-8")
@@ -72,25 +69,23 @@ def check_all(bundle: Bundle) -> None:
 
 
 def describe(bundle: Bundle, selection: Selection) -> dict:
-    """The JSON of --json. `folder` is absolute; `path` is relative to the bundle, null where it lies outside."""
+    """The JSON of --json. A `folder` is relative to the bundle; that of a classifier outside it is absolute."""
     c = selection.classifier
     return {
         "format": 1,
         "bundle": selection.bundle,
         "digest": selection.digest,
-        "classifier": {name: getattr(c, name) for name in CARD} | where(bundle, c.folder),
+        "classifier": {name: getattr(c, name) for name in CARD} | {"folder": where(bundle, c.folder)},
         "encoders": [
-            {"kind": e.kind, "name": e.name, "layer": e.layer, "dim": e.dim, "layers": e.layers}
-            | {"parameters": e.parameters, "weights_sha256": e.sha256}
-            | where(bundle, e.folder)
+            {"kind": e.kind, "name": e.name, "folder": where(bundle, e.folder), "layer": e.layer, "dim": e.dim}
+            | {"layers": e.layers, "parameters": e.parameters, "sha256": e.sha256, "digest": e.digest}
             for e in selection.encoders
         ],
     }
 
 
-def where(bundle: Bundle, folder: Path) -> dict:
-    inside = folder.is_relative_to(bundle.folder)
-    return {"folder": str(folder), "path": folder.relative_to(bundle.folder).as_posix() if inside else None}
+def where(bundle: Bundle, folder: Path) -> str:
+    return folder.relative_to(bundle.folder).as_posix() if folder.is_relative_to(bundle.folder) else str(folder)
 
 
 if __name__ == "__main__":

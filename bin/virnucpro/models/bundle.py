@@ -26,7 +26,8 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Encoder:
-    """One encoder as a run uses it. `layer` is a number here (`last` resolved), `sha256` that of its weights."""
+    """One encoder as a run uses it. `layer` is a number here (`last` resolved), `sha256` that of its weights, `digest`
+    that of all its files."""
 
     kind: str
     name: str
@@ -36,6 +37,7 @@ class Encoder:
     layers: int
     parameters: int
     sha256: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,15 @@ class Bundle:
         return actual
 
     def classifier_folder(self, wanted: str) -> Path:
-        """The folder of a classifier given by its name in this bundle or by a path to it (or to its classifier.yml)."""
+        """The folder of a classifier given by its name in this bundle or by a path to it (or to its classifier.yml).
+
+        Nothing given ("") means the only one, where the bundle has no more.
+        """
         names = self.names("classifiers", CLASSIFIER)
+        if not wanted and len(names) == 1:
+            wanted = names[0]
+        if not wanted:
+            raise ModelError(f"{self.folder}: has {len(names)} classifiers ({', '.join(names) or 'none'}): name one.")
         if wanted in names:
             return self.folder / "classifiers" / wanted
         path = Path(wanted)
@@ -115,7 +124,7 @@ class Bundle:
             f"nor a folder with a {CLASSIFIER}. Give one of these names, or a path."
         )
 
-    def digest_of(self, file: Path) -> str:
+    def hash_of(self, file: Path) -> str:
         """SHA-256 of a file: checked where it is the bundle's, just taken where it lies elsewhere."""
         if file.is_relative_to(self.folder):
             return self.verify(file.relative_to(self.folder).as_posix())
@@ -137,7 +146,7 @@ def check(bundle: Bundle, wanted: str, chunk_length: int | None = None) -> Selec
     `chunk_length`: what the run was asked for, in bases; an error where the classifier was trained on another.
     """
     folder = bundle.classifier_folder(wanted)
-    card_digest = bundle.digest_of(folder / CLASSIFIER)
+    card_digest = bundle.hash_of(folder / CLASSIFIER)
     classifier = read_classifier(folder)
     path = folder / CLASSIFIER
     if folder.is_relative_to(bundle.folder) and classifier.name != folder.name:
@@ -147,20 +156,19 @@ def check(bundle: Bundle, wanted: str, chunk_length: int | None = None) -> Selec
             f"{path}: the classifier reads chunks of {classifier.chunk_length} bases, {chunk_length} were asked for. "
             "Leave the length out, or choose the classifier for it."
         )
-    weights = bundle.digest_of(folder / WEIGHTS)
+    weights = bundle.hash_of(folder / WEIGHTS)
     encoders = tuple(check_encoder(bundle, path, use) for use in classifier.encoders)
     expected = classifier_tensors(classifier.features, len(classifier.classes))
     check_shapes(folder / WEIGHTS, read_header(folder / WEIGHTS), expected)
     bundle.say(f"{classifier.name}: {classifier.features} features, as its encoders give")
     matters = [classifier.chunk_length, classifier.classes, weights]
-    matters += [[e.kind, e.layer, e.dim, bundle_digests(bundle, e)] for e in encoders]
-    digest = hashlib.sha256(json.dumps(matters).encode()).hexdigest()
+    digest = digest_of([*matters, [[e.kind, e.layer, e.dim, e.digest] for e in encoders]])
     bundle.say(f"{path.name}: {card_digest[:12]}, all that decides results: {digest[:12]}")
     return Selection(bundle.name, classifier, encoders, digest)
 
 
-def bundle_digests(bundle: Bundle, encoder: Encoder) -> list[str]:
-    return [bundle.manifest.files[f"encoders/{encoder.name}/{f}"].sha256 for f in ENCODER_FILES[encoder.kind]]
+def digest_of(facts: list) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def check_encoder(bundle: Bundle, card: Path, use: EncoderUse) -> Encoder:
@@ -182,11 +190,10 @@ def check_encoder(bundle: Bundle, card: Path, use: EncoderUse) -> Encoder:
             f"{card}: reads {use.dim} values from {use.name}, whose embeddings have {config.hidden_size}. "
             "The classifier was trained on another encoder."
         )
-    layer, layers = use.layer, config.num_hidden_layers
-    layer = layers if layer == "last" else layer
-    if layer > layers or (use.kind == "dnabert_s" and layer != layers):
-        allowed = f"0 to {layers}" if use.kind == "esm2" else f"its last, {layers}"
-        raise ModelError(f"{card}: reads layer {use.layer} of {use.name}, which gives {allowed}.")
+    layers = config.num_hidden_layers
+    layer = layers if use.layer == "last" else use.layer
+    if layer > layers:
+        raise ModelError(f"{card}: reads layer {layer} of {use.name}, which has layers 0 to {layers}.")
     if use.weights_sha256 and use.weights_sha256 != digests[WEIGHTS]:
         raise ModelError(
             f"{card}: was trained on other weights of {use.name} (SHA-256 {use.weights_sha256[:12]}..., here "
@@ -194,7 +201,8 @@ def check_encoder(bundle: Bundle, card: Path, use: EncoderUse) -> Encoder:
         )
     parameters = sum(t.size for name, t in tensors.items() if name in expected and not name.endswith("inv_freq"))
     bundle.say(f"{use.name}: {layers} layers, {parameters:,} parameters; layer {layer} gives {use.dim} values")
-    return Encoder(use.kind, use.name, folder, layer, use.dim, layers, parameters, digests[WEIGHTS])
+    digest = digest_of(sorted(digests.items()))
+    return Encoder(use.kind, use.name, folder, layer, use.dim, layers, parameters, digests[WEIGHTS], digest)
 
 
 def read_config(path: Path, kind: str) -> EncoderConfig:

@@ -18,7 +18,7 @@ SHORTEST_CHUNK, LONGEST_CHUNK = 30, 3072  # ESM-2 reads 1,024 residues: longer c
 class EncoderUse:
     """One encoder of a classifier: its kind, its folder under encoders/, the layer read, its embedding's width.
 
-    layer: "last", or a layer's number counted from 1 (0 is the token embedding; ESM-2 only).
+    layer: "last", or a layer's number counted from 1 (0 is the input embedding).
     weights_sha256: of the encoder's model.safetensors that the classifier was trained on, "" where not recorded.
     """
 

@@ -39,8 +39,10 @@ def main() -> None:
 
     page = write_page(run, outcome, args.multiqc_config, args.out)
     print(f"report: {page}")
-    for line in outcome.problems:
+    for line in outcome.problems[:20]:
         print(f"problem: {line}")
+    if len(outcome.problems) > 20:
+        print(f"and {len(outcome.problems) - 20:,} problems more, all in summary.json")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A made-up run, for tests of the report and the watcher: summaries, bin reports, a plan, the model's card, event files.
+"""A made-up run, for tests of the report and the watcher: summaries, bin reports, a plan, a model's card, event files.
 
 The figures follow from the arguments by simple rules (no randomness beyond a seeded one), so that a test can say what a
 report must hold.
@@ -149,7 +149,7 @@ MODELS = {
         "title": "VirNucPro, chunks of 500 bases",
         "chunk_length": 500,
         "purpose": "tells viral from non-viral sequences in metagenomes",
-        "limits": "Proviruses and plasmids were not in the training data.\nChunks without an open frame are not scored.",
+        "limits": "Proviruses and plasmids were not trained on.\nChunks without an open frame are not scored.",
         "training": {"data": "RefSeq viral, bacterial, human", "frames": 1234567},
         "evaluation": {"AUC per frame": 0.98},
         "citation": "Li et al. 2025, bbaf224",

@@ -7,8 +7,8 @@ from typing import Any
 
 from virnucpro.report.inputs import Run
 
-# A stretch in which no task ran at all is a pause (a queue, or a run that was resumed later) when it is longer than this
-# many seconds; shorter ones are idle time of the devices.
+# A stretch in which no task ran at all is a pause (a queue, or a run that was resumed later) when it is longer than
+# this many seconds; shorter ones are idle time of the devices.
 PAUSE_SECONDS = 60.0
 
 
@@ -31,6 +31,7 @@ class Bin:
     tokens_per_second: float | None = None
     device: str = ""
     lane: str = ""  # the device's unique name
+    lane_short: str = ""
     attempts: int | None = None
     processed: int | None = None
     failed: int | None = None
@@ -79,7 +80,8 @@ def _bin(name: str, encoder: str, planned: dict[str, Any], report: dict[str, Any
         tokens_per_second=report.get("tokens_per_second"),
         device=device.get("name", ""),
         # A MIG slice or one of several equal GPUs is known by its uuid; a CPU has none.
-        lane=f"{host} · {device.get('name', '')}" + (f" · {device['uuid']}" if device.get("uuid") else ""),
+        lane=" · ".join(part for part in (host, device.get("name"), device.get("uuid")) if part),
+        lane_short=" · ".join(part for part in (host, (device.get("uuid") or device.get("name") or "")[:12]) if part),
         attempts=report.get("attempt", 1),
         processed=report["processed"],
         failed=len(report["failed"]),
@@ -152,6 +154,7 @@ class Lane:
     """A place where one task at a time ran: a device, or one of several where tasks shared a device."""
 
     name: str
+    short_name: str
     tasks: list[Bin]
 
 
@@ -213,9 +216,10 @@ def _lanes(name: str, tasks: list[Bin]) -> list[Lane]:
             lanes.append([task])
         else:
             free.append(task)
+    brief = tasks[0].lane_short
     if len(lanes) == 1:
-        return [Lane(name, lanes[0])]
-    return [Lane(f"{name} ({i})", lane) for i, lane in enumerate(lanes, 1)]
+        return [Lane(name, brief, lanes[0])]
+    return [Lane(f"{name} ({i})", f"{brief} ({i})", lane) for i, lane in enumerate(lanes, 1)]
 
 
 def _pauses(tasks: list[Bin]) -> list[tuple[float, float]]:

@@ -1,4 +1,4 @@
-"""Figures that MultiQC has no plot for, drawn as inline SVG: no script, prints, follows the page's light or dark theme."""
+"""Figures that MultiQC has no plot for, as inline SVG: no script, prints, follows the page's light or dark theme."""
 
 import math
 from collections.abc import Sequence
@@ -12,18 +12,18 @@ def _svg(width: int, height: int, parts: Sequence[str], label: str) -> str:
     return f'<svg class="vnp-figure" role="img" aria-label="{text(label)}" viewBox="0 0 {width} {height}">{body}</svg>'
 
 
-def _ticks(top: float, wanted: int = 5) -> list[float]:
-    """Round values from 0 to at most `top`."""
-    if top <= 0:
-        return [0.0]
-    step = 10 ** math.floor(math.log10(top / wanted))
-    step *= next(f for f in (1, 2, 5, 10) if top / (step * f) <= wanted)
-    return [i * step for i in range(int(top / step) + 1)]
+def _ticks(low: float, high: float, wanted: int = 5) -> list[float]:
+    """At most about `wanted` round values from `low` to `high`."""
+    if high <= low:
+        return [low]
+    step = 10 ** math.floor(math.log10((high - low) / wanted))
+    step *= next(f for f in (1, 2, 5, 10) if (high - low) / (step * f) <= wanted)
+    return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def length_score(points: Sequence[tuple[float, float, str]], min_score: float, title: str) -> str:
     """Length (log scale) against virus score, one dot per sequence coloured by state, and a line at `min_score`."""
-    width, height, left, top, right, bottom = 420, 260, 46, 26, 410, 222
+    width, height, left, top, right, bottom = 420, 260, 46, 26, 400, 222
     low = math.floor(math.log10(max(1, min(p[0] for p in points))))
     high = max(low + 1, math.ceil(math.log10(max(p[0] for p in points))))
 
@@ -33,60 +33,58 @@ def length_score(points: Sequence[tuple[float, float, str]], min_score: float, t
     def y(score: float) -> float:
         return bottom - (bottom - top) * score
 
-    parts = [f'<text x="{left}" y="15" font-weight="600">{text(title, 50)}</text>']
+    parts = [f'<text x="{left}" y="15" class="title">{text(title, 50)}</text>']
     for power in range(low, high + 1):
         parts.append(f'<path class="grid" d="M{x(10**power):.1f} {top}V{bottom}"/>')
-        parts.append(f'<text x="{x(10**power):.1f}" y="{bottom + 16}" text-anchor="middle">{_bases(10**power)}</text>')
+        parts.append(
+            f'<text x="{x(10**power):.1f}" y="{bottom + 16}" text-anchor="middle">{axis_number(10**power)}</text>'
+        )
     for score in (0, 0.25, 0.5, 0.75, 1):
         parts.append(f'<path class="grid" d="M{left} {y(score):.1f}H{right}"/>')
         parts.append(f'<text x="{left - 6}" y="{y(score) + 4:.1f}" text-anchor="end">{score:g}</text>')
     for state in ("other", "virus"):
         # One path per state: a dot is a line of no length with a round cap.
         dots = "".join(f"M{x(n):.1f} {y(s):.1f}h0" for n, s, st in points if st == state)
-        if dots:
-            parts.append(
-                f'<path d="{dots}" stroke="{COLOURS[state]}" stroke-width="5" stroke-linecap="round" stroke-opacity=".55" fill="none"/>'
-            )
+        look = f'stroke="{COLOURS[state]}" stroke-width="5" stroke-linecap="round" stroke-opacity=".75" fill="none"'
+        parts += [f'<path d="{dots}" {look}/>'] if dots else []
     parts.append(f'<path class="axis" stroke-dasharray="5 4" d="M{left} {y(min_score):.1f}H{right}"/>')
     parts.append(f'<text x="{(left + right) / 2}" y="{height - 4}" text-anchor="middle">length (bases)</text>')
     return _svg(width, height, parts, f"Length against virus score, {title}")
 
 
-def _bases(value: float) -> str:
-    """10000 -> 10 k, as axis labels."""
-    for limit, letter in ((1_000_000_000, "G"), (1_000_000, "M"), (1000, "k")):
+def axis_number(value: float) -> str:
+    """10000 -> 10 k: the shortest form that loses nothing."""
+    for limit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= limit:
-            return f"{value / limit:g} {letter}"
-    return f"{value:g}"
+            return f"{value / limit:.6g} {letter}"
+    return f"{value:.6g}"
 
 
 def predicted_measured(bins: Sequence[Bin], encoder: str, title: str, unit: str) -> str:
-    """A bin's predicted load against its seconds of work, with the line that a perfect prediction would follow."""
+    """A bin's predicted load against its seconds of work, with the line that a perfect prediction would follow. The
+    axes show the range of the data, not zero: bins are meant to be alike."""
     points = [(b.predicted_load, b.seconds, b.bin) for b in bins if b.predicted_load and b.seconds is not None]
-    width, height, left, top, right, bottom = 420, 260, 60, 26, 405, 222
-    x_top = max(p[0] for p in points) * 1.08
-    y_top = max(max(p[1] for p in points) * 1.12, 1e-9)
+    width, height, left, top, right, bottom = 420, 260, 64, 26, 405, 222
+    x_low, x_high = _range([p[0] for p in points])
+    y_low, y_high = _range([p[1] for p in points])
 
     def x(load: float) -> float:
-        return left + (right - left) * load / x_top
+        return left + (right - left) * (load - x_low) / (x_high - x_low)
 
     def y(seconds: float) -> float:
-        return bottom - (bottom - top) * seconds / y_top
+        return bottom - (bottom - top) * (seconds - y_low) / (y_high - y_low)
 
-    parts = [f'<text x="{left}" y="15" font-weight="600">{text(title, 50)}</text>']
-    for tick in _ticks(x_top):
+    parts = [f'<text x="{left}" y="15" class="title">{text(title, 50)}</text>']
+    parts.append(f'<clipPath id="plot-{text(encoder)}"><path d="M{left} {top}H{right}V{bottom}H{left}z"/></clipPath>')
+    for tick in _ticks(x_low, x_high, 4):
         parts.append(f'<path class="grid" d="M{x(tick):.1f} {top}V{bottom}"/>')
-        parts.append(f'<text x="{x(tick):.1f}" y="{bottom + 16}" text-anchor="middle">{short(tick)}</text>')
-    for tick in _ticks(y_top, 4):
+        parts.append(f'<text x="{x(tick):.1f}" y="{bottom + 16}" text-anchor="middle">{axis_number(tick)}</text>')
+    for tick in _ticks(y_low, y_high, 4):
         parts.append(f'<path class="grid" d="M{left} {y(tick):.1f}H{right}"/>')
-        parts.append(
-            f'<text x="{left - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{duration(tick) if tick else 0}</text>'
-        )
+        parts.append(f'<text x="{left - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{axis_number(tick)} s</text>')
     slope = sum(p[1] for p in points) / sum(p[0] for p in points)
-    end = min(x_top, y_top / slope) if slope else x_top
-    parts.append(
-        f'<path class="axis" stroke-dasharray="5 4" d="M{x(0):.1f} {y(0):.1f}L{x(end):.1f} {y(end * slope):.1f}"/>'
-    )
+    ends = f"M{x(x_low):.1f} {y(x_low * slope):.1f}L{x(x_high):.1f} {y(x_high * slope):.1f}"
+    parts.append(f'<path class="axis" stroke-dasharray="5 4" clip-path="url(#plot-{text(encoder)})" d="{ends}"/>')
     colour = ENCODER_COLOURS.get(encoder, "#e69f00")
     for load, seconds, name in points:
         parts.append(
@@ -95,6 +93,13 @@ def predicted_measured(bins: Sequence[Bin], encoder: str, title: str, unit: str)
         )
     parts.append(f'<text x="{(left + right) / 2}" y="{height - 4}" text-anchor="middle">predicted load ({unit})</text>')
     return _svg(width, height, parts, f"Predicted load against measured time, {title}")
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    """The values' range with a margin, at least a fifth of the largest value wide."""
+    low, high = min(values), max(max(values), 1e-9)
+    margin = max(0.08 * (high - low), 0.1 * high - (high - low) / 2)
+    return max(0.0, low - margin), high + margin
 
 
 def gantt(use: Use, most_lanes: int, most_tasks: int) -> str:
@@ -109,9 +114,9 @@ def gantt(use: Use, most_lanes: int, most_tasks: int) -> str:
         cut = sum(min(moment_, b) - a for a, b in use.pauses if moment_ > a)
         return left + (right - left) * (moment_ - use.started - cut) / running
 
-    parts = [f'<text x="{left}" y="14">{text(moment(use.started))}</text>']
     bottom = top + row * len(lanes)
-    for tick in _ticks(running, 8):
+    parts = [f'<text x="{left - 8}" y="{bottom + 16}" text-anchor="end">from {text(moment(use.started))}</text>']
+    for tick in _ticks(0, running, 8):
         at = left + (right - left) * tick / running
         parts.append(f'<path class="grid" d="M{at:.1f} {top - 6}V{bottom}"/>')
         parts.append(
@@ -120,10 +125,8 @@ def gantt(use: Use, most_lanes: int, most_tasks: int) -> str:
     drawn = 0
     for i, lane in enumerate(lanes):
         y = top + row * i
-        label = text(lane.name if len(lane.name) < 39 else lane.name[:18] + "…" + lane.name[-19:])
-        parts.append(
-            f'<text x="{left - 8}" y="{y + 15}" text-anchor="end"><title>{text(lane.name)}</title>{label}</text>'
-        )
+        name = f"<title>{text(lane.name)}</title>{text(lane.short_name, 40)}"
+        parts.append(f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{name}</text>')
         for task in lane.tasks:
             drawn += 1
             if drawn > most_tasks:
@@ -134,16 +137,14 @@ def gantt(use: Use, most_lanes: int, most_tasks: int) -> str:
             words += f", attempt {task.attempts}" if (task.attempts or 1) > 1 else ""
             words += f", {task.failed:,} failed" if task.failed else ""
             edge = ' stroke="#d55e00" stroke-width="2"' if task.failed or (task.attempts or 1) > 1 else ""
-            parts.append(
-                f'<rect x="{a:.1f}" y="{y + 2}" width="{max(1.5, b - a):.1f}" height="{row - 5}" rx="2" fill="{colour}"{edge}>'
-                f"<title>{text(words)}</title></rect>"
-            )
+            place = f'x="{a:.1f}" y="{y + 2}" width="{max(1.5, b - a):.1f}" height="{row - 5}" rx="2"'
+            parts.append(f'<rect {place} fill="{colour}"{edge}><title>{text(words)}</title></rect>')
             if b - a > 7.2 * len(task.bin) + 8:
                 parts.append(f'<text x="{a + 5:.1f}" y="{y + 15}" style="fill:#111">{text(task.bin)}</text>')
     for begin, end in use.pauses:
         at = x(begin)
         parts.append(f'<path class="axis" stroke-dasharray="2 3" d="M{at:.1f} {top - 8}V{bottom}"/>')
-        parts.append(
-            f'<text x="{at:.1f}" y="{top - 10}" text-anchor="middle">nothing ran for {duration(end - begin)}</text>'
-        )
+        anchor = "middle" if left + 100 < at < right - 100 else "start" if at < right - 100 else "end"
+        words = f"nothing ran for {duration(end - begin)}"
+        parts.append(f'<text x="{at:.1f}" y="{top - 10}" text-anchor="{anchor}">{words}</text>')
     return _svg(1100, height, parts, "Tasks by device over time")

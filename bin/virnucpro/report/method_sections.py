@@ -60,7 +60,7 @@ def _parameters(params: dict[str, Any]) -> str:
     if not params:
         return note("The parameters were not recorded.")
     rows = ((name, Raw(f"<code>{text(_value(value), 1000)}</code>")) for name, value in sorted(params.items()))
-    return table(("parameter", "value"), rows)
+    return table(("parameter", "value"), rows, "-w")
 
 
 def _value(value: Any) -> str:
@@ -75,4 +75,4 @@ def _versions(versions: dict[str, dict[str, str]]) -> str:
         for process, tools in sorted(versions.items())
         for tool, version in sorted((tools or {}).items())
     ]
-    return table(("process", "software", "version"), rows)
+    return table(("process", "software", "version"), rows, "---")

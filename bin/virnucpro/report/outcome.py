@@ -22,7 +22,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`complete` says that every task's results are there; `problems` has one line for whatever is not as it should be."""
+    """`complete` says that every task's results are there; `problems` has one line for whatever is amiss."""
 
     complete: bool
     problems: list[str]
@@ -47,9 +47,6 @@ def judge(run: Run, bins: list[Bin]) -> Outcome:
         problems += lines
         if summary["state"] == "failed":
             failures.append(Failure("sample", sample, "", "", "", None, summary.get("reason", "")))
-        if failed := summary["sequences"].get("failed", 0):
-            total = summary["sequences"]["total"]
-            problems.append(f"sample {sample}: {failed:,} of {total:,} sequences failed")
 
     for row in (b for b in bins if b.state == "missing"):
         samples = sorted({shard.rsplit(".shard_", 1)[0] for shard in row.shards})
@@ -81,10 +78,15 @@ def judge(run: Run, bins: list[Bin]) -> Outcome:
 def _sample_problems(sample: str, summary: dict[str, Any]) -> list[str]:
     """Why a sample's results are not whole."""
     lines = []
-    if summary["state"] != "complete":
-        reason = summary.get("reason") or "no reason was given"
-        lines.append(f"sample {sample}: {summary['state']}: {reason}")
     counts = summary["sequences"]
+    lost = [
+        f"{part['failed']:,} of {part[whole]:,} {name} failed"
+        for name, whole in (("sequences", "total"), ("chunks", "total"), ("frames", "open"))
+        if (part := summary.get(name, {})).get("failed")
+    ]
+    if summary["state"] != "complete" or lost:
+        reason = "; ".join(([summary["reason"]] if summary.get("reason") else []) + lost) or "no reason was given"
+        lines.append(f"sample {sample}: {summary['state']}: {reason}")
     if (added := sum(counts.get(state, 0) for state in STATES)) != counts["total"]:
         lines.append(f"sample {sample}: its states add up to {added:,}, but it has {counts['total']:,} sequences")
     return lines

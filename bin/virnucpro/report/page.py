@@ -1,5 +1,6 @@
 """The HTML page: the sections put together by MultiQC, offline, untouched by settings that lie about on the machine."""
 
+import base64
 from pathlib import Path
 
 import multiqc
@@ -20,6 +21,8 @@ def write_page(run: Run, outcome: Outcome, config: Path | None, out: Path) -> Pa
     # MultiQC reads settings from the home and working folders and from the environment: one user's own colours or
     # sample-name rules would change this report.
     multiqc.config.find_user_files = lambda: None
+    # Nor does it carry prompts for language models, which would double its size.
+    multiqc.report.add_ai_summary = _no_prompts
     multiqc.reset()
     if config:
         multiqc.load_config(config)
@@ -47,3 +50,11 @@ def write_page(run: Run, outcome: Outcome, config: Path | None, out: Path) -> Pa
     if not page.exists():
         raise RuntimeError("MultiQC wrote no report; its messages are above")
     return page
+
+
+def _no_prompts() -> None:
+    """What MultiQC's page expects in place of its prompts: empty JSON objects, in base64."""
+    empty = base64.b64encode(b"{}").decode()
+    multiqc.report.ai_report_metadata_base64 = empty
+    multiqc.report.ai_extra_query_options_base64 = empty
+    multiqc.report.ai_pseudonym_map_base64 = empty

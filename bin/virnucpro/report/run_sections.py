@@ -11,7 +11,6 @@ from virnucpro.report.html import (
     ENCODER_COLOURS,
     ENCODER_LABELS,
     LABELS,
-    STYLE,
     Raw,
     box,
     duration,
@@ -25,6 +24,7 @@ from virnucpro.report.html import (
 )
 from virnucpro.report.inputs import STATES, Run
 from virnucpro.report.outcome import Outcome, totals, viral_share
+from virnucpro.report.style import STYLE
 
 MOST_PROBLEMS = 30
 MOST_FAILURES = 500
@@ -38,7 +38,10 @@ def glance_section(run: Run, outcome: Outcome, encoders: list[EncoderUse], use: 
     module = BaseMultiqcModule(name="At a glance", anchor="glance")
     counts = totals(run)
     seqs = counts["sequences"]
-    cards = [_card(number(len(run.summaries)), "samples"), _card(short(seqs["total"]), "sequences")]
+    cards = [
+        _card(number(len(run.summaries)), "sample" if len(run.summaries) == 1 else "samples"),
+        _card(number(seqs["total"]), "sequence" if seqs["total"] == 1 else "sequences"),
+    ]
     for state in STATES:
         if seqs[state] or state in ("virus", "other", "no_open_frame"):
             share = seqs[state] / seqs["total"] if seqs["total"] else None
@@ -60,7 +63,7 @@ def glance_section(run: Run, outcome: Outcome, encoders: list[EncoderUse], use: 
         work.append(_card(percent(1 - use.idle_share), "of the devices' time in use"))
     module.add_section(
         anchor="glance-figures",
-        content=STYLE + box(_banner(run, outcome), _cards(cards), _cards(work)),
+        content=STYLE + box(_banner(run, outcome), _cards(cards), _cards(work, wide=True)),
     )
     return module
 
@@ -70,7 +73,7 @@ def _banner(run: Run, outcome: Outcome) -> str:
     if outcome.complete:
         words = "<strong>Complete.</strong> Every sample and every bin has its results."
         if seqs["total"] and not seqs["virus"] + seqs["other"]:
-            words += " <strong>No sequence could be scored:</strong> none has an open reading frame over the whole of a chunk."
+            words += " <strong>No sequence could be scored:</strong> no chunk has a reading frame without a stop codon."
         elif seqs["total"] and not seqs["virus"]:
             words += " No sequence was called virus."
     else:
@@ -78,7 +81,8 @@ def _banner(run: Run, outcome: Outcome) -> str:
     lines = "".join(f"<li>{text(p, 600)}</li>" for p in outcome.problems[:MOST_PROBLEMS])
     more = len(outcome.problems) - MOST_PROBLEMS
     lines += f"<li>and {more:,} more; summary.json has them all</li>" if more > 0 else ""
-    return f'<div class="vnp-banner{"" if outcome.complete else " bad"}">{words}{f"<ul>{lines}</ul>" if lines else ""}</div>'
+    kind = "vnp-banner" if outcome.complete else "vnp-banner bad"
+    return f'<div class="{kind}">{words}{f"<ul>{lines}</ul>" if lines else ""}</div>'
 
 
 def _card(figure: str, label: str, colour: str = "") -> str:
@@ -86,8 +90,8 @@ def _card(figure: str, label: str, colour: str = "") -> str:
     return f'<div class="vnp-card"><b>{figure}</b><span>{mark}{text(label)}</span></div>'
 
 
-def _cards(cards: list[str]) -> str:
-    return f'<div class="vnp-cards">{"".join(cards)}</div>'
+def _cards(cards: list[str], wide: bool = False) -> str:
+    return f'<div class="vnp-cards{" wide" if wide else ""}">{"".join(cards)}</div>'
 
 
 def embedding_sections(
@@ -104,8 +108,8 @@ def embedding_sections(
         module.add_section(
             name="Devices over time",
             anchor="embedding-gantt",
-            description="One row per device, one block per task, with model loading. An orange edge marks a task that was "
-            "tried again or in which frames failed; the pointer shows the figures.",
+            description="One row per device, one block per task, with model loading. An orange edge marks a task that "
+            "was tried again or in which frames failed; the pointer shows the figures.",
             content=box(
                 _use(use), _encoder_legend(encoders), figures.gantt(use, MOST_LANES, MOST_TASKS), _gantt_caps(use)
             ),
@@ -170,8 +174,8 @@ def _encoders(encoders: list[EncoderUse], models: dict[str, Any]) -> str:
         "balance, measured",
     )
     return table(columns, rows, "--nnnnnnnnn") + note(
-        "<em>tokens/s</em> is of the median bin. <em>Balance</em> is max / mean over the bins, 1 at best: of the plan's "
-        "load, and of the measured seconds of work."
+        "<em>tokens/s</em> is of the median bin. <em>Balance</em> is max / mean over the bins, 1 at best: of the "
+        "plan's load, and of the measured seconds of work."
     )
 
 
@@ -184,11 +188,11 @@ def _use(use: Use) -> str:
         ("scaling efficiency", percent(use.efficiency)),
     ]
     if use.pauses:
-        rows.append(("pauses in which no task ran", f"{duration(pause)}, in {len(use.pauses)}, not counted as idle"))
-    return _cards([_card(text(value), label) for label, value in rows]) + note(
-        "<em>Idle share</em>: part of the devices' time in which no task was on them. <em>Scaling efficiency</em>: the time "
-        "one device would need for all of the work, loading each model once, over the devices' time; 100 % means that "
-        "n devices were n times as fast as one."
+        rows.append(("pauses (no task ran; not counted as idle)", duration(pause)))
+    return _cards([_card(text(value), label) for label, value in rows], wide=True) + note(
+        "<em>Idle share</em>: part of the devices' time in which no task was on them. <em>Scaling efficiency</em>: the "
+        "time one device would need for all of the work, loading each model once, over the devices' time; 100 % means "
+        "that n devices were n times as fast as one."
     )
 
 
@@ -212,41 +216,45 @@ def _bins(bins: list[Bin], unit: str) -> str:
         (
             b.bin,
             Raw("done") if b.state == "done" else Raw('<strong style="color:#d55e00">missing</strong>'),
-            len(b.shards),
-            b.frames,
+            f"{b.processed or 0:,} of {b.frames if b.frames is not None else (b.processed or 0) + (b.failed or 0):,}",
+            b.failed,
             number(b.predicted_load),
             b.tokens,
             duration(b.seconds),
             number(b.tokens_per_second),
             percent(b.padding_share),
             b.attempts,
-            b.processed,
-            b.failed,
-            b.reused,
-            b.oom_halvings,
             b.device,
+            len(b.shards),
+            _remarks(b),
         )
         for b in shown
     ]
     columns = (
         "bin",
         "state",
-        "shards",
-        "frames",
+        "frames processed",
+        "failed",
         f"predicted load ({unit})",
         "tokens",
         "time",
         "tokens/s",
         "padding",
         "attempts",
-        "processed",
-        "failed",
-        "reused",
-        "batch halvings",
         "device",
+        "shards",
+        "remarks",
     )
+    shown_table = table(columns, rows, "--nnnnnnnn-nw")
     more = note(f"{len(shown):,} of {len(bins):,} bins are shown.") if len(bins) > len(shown) else ""
-    return table(columns, rows, "--nnnnnnnnnnnn-") + more
+    return shown_table + more
+
+
+def _remarks(row: Bin) -> str:
+    """What else happened to a bin."""
+    words = [f"{row.reused:,} frames from the store of earlier results"] if row.reused else []
+    words += [f"batch halved {row.oom_halvings} times for want of memory"] if row.oom_halvings else []
+    return "; ".join(words)
 
 
 def failure_section(outcome: Outcome) -> BaseMultiqcModule:
@@ -259,11 +267,12 @@ def failure_section(outcome: Outcome) -> BaseMultiqcModule:
     rows = [(f.level, f.sample, Raw(f"<code>{text(f.id, 120)}</code>"), f.bin, f.reason) for f in shown]
     words = f"{len(shown):,} of {len(outcome.failures):,} are shown; <code>failures.tsv</code> has them all."
     if outcome.unlisted:
-        words += f" {outcome.unlisted:,} more are only in the samples' <code>sequences.tsv</code> and <code>chunks.tsv</code>."
+        words += f" {outcome.unlisted:,} more are only in the samples' own <code>sequences.tsv</code> and "
+        words += "<code>chunks.tsv</code>."
     by_reason = sorted(_reasons(outcome).items(), key=lambda item: (-item[1], item[0]))
     content = box(
-        table(("reason", "level", "how many"), ((r, level, n) for (r, level), n in by_reason[:50]), "--n"),
-        table(("level", "sample", "id", "bin", "reason"), rows),
+        table(("reason", "level", "how many"), ((r, level, n) for (r, level), n in by_reason[:50]), "w-n"),
+        table(("level", "sample", "id", "bin", "reason"), rows, "-ww-w"),
         note(words),
     )
     module.add_section(anchor="failures-table", content=content)

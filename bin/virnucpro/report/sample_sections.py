@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from multiqc import BaseMultiqcModule
+from multiqc import BaseMultiqcModule, config
 from multiqc.plots import bargraph, linegraph, table
 
 from virnucpro.report import figures
-from virnucpro.report.html import COLOURS, LABELS, Raw, box, legend, note, number, percent, text
+from virnucpro.report.html import COLOURS, LABELS, LINE_COLOURS, Raw, box, legend, note, number, percent, text
 from virnucpro.report.html import table as html_table
 from virnucpro.report.inputs import STATES, Run
 from virnucpro.report.outcome import viral_share
@@ -15,23 +15,31 @@ MOST_HISTOGRAMS = 50  # lines in one figure
 MOST_PANELS = 12  # samples with a length-score panel of their own
 MOST_POINTS = 6000  # dots over all panels
 MOST_TOP = 500  # rows of top viral sequences over all samples
+MOST_TOP_TABLES = 25  # samples with a table of their own; with more, all share one
 
 
 def sample_sections(run: Run) -> BaseMultiqcModule:
     """Sections: table, states, scores, length against score, top viral sequences."""
     module = BaseMultiqcModule(name="Samples", anchor="samples", info="What was found in each sample.")
     samples = run.summaries
+    words = (
+        "<em>Viral share</em> is viral among the sequences that were scored. A sequence without an open reading frame "
+        "cannot be scored: neither virus nor other."
+    )
+    if len(samples) > config.max_table_rows:
+        words += (
+            " There are too many samples for a table: each line shows how they are spread; summary.json lists them."
+        )
     module.add_section(
         name="Overview by sample",
         anchor="samples-table",
-        description="<em>Viral share</em> is viral among the sequences that were scored. A sequence without an open "
-        "reading frame cannot be scored: neither virus nor other.",
+        description=words,
         plot=_table(samples),
     )
     module.add_section(
         name="What became of every sequence",
         anchor="samples-states",
-        description="Every input sequence, and every chunk of it, is in exactly one state, so a bar adds up to the input.",
+        description="Every input sequence, and every chunk, is in exactly one state, so a bar adds up to the input.",
         plot=_states(samples),
         content="" if any(s["sequences"]["total"] for s in samples.values()) else box(note("There are no sequences.")),
     )
@@ -84,8 +92,8 @@ def _table(samples: dict[str, dict[str, Any]]) -> Any:
             "hidden": True,
         },
     }
-    config = {"id": "samples_overview", "title": "Samples", "col1_header": "Sample", "sort_rows": False}
-    return table.plot(data, headers, config)
+    settings = {"id": "samples_overview", "title": "Samples", "col1_header": "Sample", "sort_rows": False}
+    return table.plot(data, headers, settings)
 
 
 def _states(samples: dict[str, dict[str, Any]]) -> Any:
@@ -94,7 +102,7 @@ def _states(samples: dict[str, dict[str, Any]]) -> Any:
         {text(name): {state: s.get(part, {}).get(state, 0) for state in STATES} for name, s in samples.items()}
         for part in ("sequences", "chunks")
     ]
-    config = {
+    settings = {
         "id": "samples_states_plot",
         "title": "Sequences by state",
         "ylab": "sequences",
@@ -103,7 +111,7 @@ def _states(samples: dict[str, dict[str, Any]]) -> Any:
         "tt_decimals": 0,
         "data_labels": [{"name": "Sequences", "ylab": "sequences"}, {"name": "Chunks", "ylab": "chunks"}],
     }
-    return bargraph.plot(data, [cats, cats], config)
+    return bargraph.plot(data, [cats, cats], settings)
 
 
 def _scores(module: BaseMultiqcModule, samples: dict[str, dict[str, Any]]) -> None:
@@ -128,7 +136,7 @@ def _scores(module: BaseMultiqcModule, samples: dict[str, dict[str, Any]]) -> No
         counts[name] = dict(zip(middles, histogram, strict=True))
         shares[name] = {x: 100 * n / sum(histogram) for x, n in counts[name].items()}
     threshold = {s.get("min_score", 0.5) for s in samples.values()}
-    config = {
+    settings = {
         "id": "samples_scores_plot",
         "title": "Virus scores",
         "xlab": "virus score",
@@ -143,10 +151,11 @@ def _scores(module: BaseMultiqcModule, samples: dict[str, dict[str, Any]]) -> No
             {"value": t, "dash": "dash", "color": "#888888", "label": "called virus from here"} for t in threshold
         ],
         "style": "lines+markers",
+        "colors": {name: LINE_COLOURS[i % len(LINE_COLOURS)] for i, name in enumerate(shown)},
         "tt_decimals": 1,
     }
     module.add_section(
-        name="Scores", anchor="samples-scores", description=words, plot=linegraph.plot([shares, counts], config)
+        name="Scores", anchor="samples-scores", description=words, plot=linegraph.plot([shares, counts], settings)
     )
 
 
@@ -170,9 +179,7 @@ def _length_score(module: BaseMultiqcModule, samples: dict[str, dict[str, Any]])
         total = sum(len(p) for p in drawn.values())
         sampled = note(f"{total:,} of {scored:,} scored sequences are drawn.") if total < scored else ""
         content = box(
-            legend(
-                [("virus", COLOURS["virus"]), ("other", COLOURS["other"]), ("--min_score (dashed line)", "transparent")]
-            ),
+            legend(((s, COLOURS[s]) for s in ("virus", "other")), line="called virus from here (--min_score)"),
             f'<div class="vnp-grid">{panels}</div>',
             sampled,
         )
@@ -188,37 +195,41 @@ def _top(module: BaseMultiqcModule, samples: dict[str, dict[str, Any]]) -> None:
     )
     if not found:
         content = box(note("No sequence was called virus."))
+    elif len(found) > MOST_TOP_TABLES:
+        rows = [(name, row) for name, each in found.items() for row in each]
+        rows.sort(key=lambda r: (-r[1]["virus_score"], -r[1]["length"], r[0]))
+        total = sum(s["sequences"].get("virus", 0) for s in samples.values())
+        shown = rows[:MOST_TOP]
+        content = box(_top_table(shown, with_sample=True), note(f"{len(shown):,} of {total:,} viral sequences."))
     else:
-        per_sample = max(1, min(50, MOST_TOP // len(found)))
-        shown = dict(list(found.items())[:MOST_TOP])
+        per_sample = min(50, MOST_TOP // len(found))
         blocks = []
-        for name, rows in shown.items():
+        for name, rows in found.items():
             total = samples[name]["sequences"].get("virus", 0)
             head = f"{text(name)}: {min(per_sample, len(rows)):,} of {total:,} viral sequences"
-            is_open = " open" if len(shown) <= 3 else ""
-            blocks.append(f"<details{is_open}><summary>{head}</summary>{_top_table(rows[:per_sample])}</details>")
-        if len(found) > len(shown):
-            blocks.append(note(f"{len(shown):,} of {len(found):,} samples with viral sequences are shown."))
+            is_open = " open" if len(found) <= 3 else ""
+            top = _top_table([(name, row) for row in rows[:per_sample]])
+            blocks.append(f"<details{is_open}><summary>{head}</summary>{top}</details>")
         content = box(*blocks)
     module.add_section(name="Top viral sequences", anchor="samples-top", description=words, content=content)
 
 
-def _top_table(rows: list[dict[str, Any]]) -> str:
-    return html_table(
-        ("sequence", "description", "length", "virus score", "best chunk", "viral chunks"),
+def _top_table(rows: list[tuple[str, dict[str, Any]]], with_sample: bool = False) -> str:
+    """Rows of (sample, viral sequence)."""
+    cells = [
         (
-            (
-                Raw(f"<code>{text(r['id'], 120)}</code>"),
-                r.get("description", ""),
-                r["length"],
-                number(r["virus_score"], 4),
-                number(r.get("max_score"), 4),
-                f"{r.get('viral_chunks', 0):,} of {r.get('chunks', 0):,} ({percent(_part(r), 0)})",
-            )
-            for r in rows
-        ),
-        "--nnnn",
-    )
+            *((sample,) if with_sample else ()),
+            Raw(f"<code>{text(r['id'], 120)}</code>"),
+            r.get("description", ""),
+            r["length"],
+            number(r["virus_score"], 4),
+            number(r.get("max_score"), 4),
+            f"{r.get('viral_chunks', 0):,} of {r.get('chunks', 0):,} ({percent(_part(r), 0)})",
+        )
+        for sample, r in rows
+    ]
+    columns = ("sequence", "description", "length", "virus score", "best chunk", "viral chunks")
+    return html_table((*(("sample",) if with_sample else ()), *columns), cells, "w" * with_sample + "wwnnnn")
 
 
 def _part(row: dict[str, Any]) -> float | None:

@@ -6,6 +6,7 @@
 
 include { checkedParameters ; helpText ; startSummary } from './workflows/support/parameters'
 include { readSamples                                 } from './workflows/support/samples'
+include { findBundle ; findClassifier                 } from './workflows/support/models'
 include { PREDICT                                     } from './workflows/predict'
 
 workflow {
@@ -18,6 +19,7 @@ workflow {
         log.info(startSummary(options))
         // [sample, [fasta, ...]], e.g. [gut, [gut_1.fa.gz, gut_2.fa.gz]]
         samples = channel.fromList(readSamples(options.input))
-        PREDICT(samples, file(options.models, checkIfExists: true), options)
+        models = findBundle(options.models)
+        PREDICT(samples, models, findClassifier(models, options.classifier), options)
     }
 }

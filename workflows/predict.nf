@@ -6,6 +6,7 @@
  *                                             (per bin, 1 GPU)
  */
 
+include { stateOf         } from './support/models'
 include { CHECK_MODELS    } from '../modules/local/check_models'
 include { EXTRACT_FRAMES  } from '../modules/local/extract_frames'
 include { PACK_BINS       } from '../modules/local/pack_bins'
@@ -18,11 +19,12 @@ workflow PREDICT {
     take:
     samples // channel of [sample, [fasta, ...]]
     models // folder of the model bundle
+    classifier // folder of the classifier, in the bundle or elsewhere
     options // map of the checked parameters
 
     main:
-    // Which classifier, and which encoders it needs: {classifier: {...}, encoders: [{kind, folder, layer, sha256}, ...]}
-    checked = CHECK_MODELS(models, options.classifier ?: '', stateOf(models))
+    // Which classifier, and which encoders it needs: {classifier: {...}, encoders: [{kind, folder, layer, digest}, ...]}
+    checked = CHECK_MODELS(models, classifier, classifier.parent.parent == models, stateOf([models, classifier]))
     card = checked.json.map { json -> new groovy.json.JsonSlurper().parse(json) }
 
     frames = EXTRACT_FRAMES(
@@ -35,7 +37,7 @@ workflow PREDICT {
     packed = PACK_BINS(
         frames.manifest.collect(sort: { path -> path.name }),
         card.map { c -> c.encoders*.kind },
-        options.gpus,
+        [options.gpus, 1].max(),
         options.bins,
         options.bin_weight,
         options.max_bin_tokens,
@@ -68,7 +70,7 @@ workflow PREDICT {
             .join(samples)
             .join(embeddings, remainder: true)
             .map { sample, tables, fasta, files -> [sample, tables, fasta, (files ?: []).toSorted { path -> path.name }] },
-        card.map { c -> [inBundle(models, c.classifier.folder), c.digest] },
+        card.map { c -> [classifier, c.digest] },
         options.min_score,
     )
 
@@ -87,26 +89,10 @@ workflow PREDICT {
     report.summary // summary.json: totals, what is missing, and whether the run is complete
 }
 
-/** Path, size and time of every file of the bundle: what a change of it shows in. */
-def stateOf(models) {
-    def state = []
-    models.eachFileRecurse { path ->
-        if (path.isFile() && !path.name.startsWith('.')) {
-            state << "${models.relativize(path)} ${path.size()} ${path.lastModified()}".toString()
-        }
-    }
-    return state.sort()
-}
-
-/** A folder that models.json names: relative to the bundle, or a path of its own. */
-def inBundle(models, String folder) {
-    return models.resolve(folder)
-}
-
-/** [folder, layer, digest of the weights] of an encoder; the folder is [] where the classifier does not need it. */
+/** [folder, layer, digest of the files] of an encoder; the folder is [] where the classifier does not need it. */
 def encoderOf(card, String kind, models) {
     def encoder = card.encoders.find { e -> e.kind == kind }
-    return encoder ? [inBundle(models, encoder.folder), encoder.layer, encoder.sha256] : [[], 0, '']
+    return encoder ? [models.resolve(encoder.folder), encoder.layer, encoder.digest] : [[], 0, '']
 }
 
 /** [encoder, bin, [shard files]] of every bin in the plan. */

@@ -10,25 +10,25 @@ process CLASSIFY {
     val min_score
 
     output:
-    tuple val(sample), path('results/*.tsv'), emit: tables
-    tuple val(sample), path('results/viruses.fasta.gz'), emit: viruses
-    tuple val(sample), path('results/prediction_results*'), emit: compatible
-    path 'results/*.summary.json', emit: summary
+    tuple val(sample), path("${sample}/*.tsv"), emit: tables
+    tuple val(sample), path("${sample}/viruses.fasta.gz"), emit: viruses
+    tuple val(sample), path("${sample}/prediction_results*"), emit: compatible
+    path "${sample}/*.summary.json", emit: summary
     tuple val(task.process), eval('tool_versions.py numpy polars pyarrow safetensors'), topic: versions
 
     script:
     """
     # code ${codeOf('classify.py')} weights ${weights}
     classify.py --sample '${sample}' --tables tables --embeddings embeddings --classifier classifier \\
-        --fasta ${fasta} --min_score ${min_score} --out results
+        --fasta ${fasta} --min_score ${min_score} --out '${sample}'
     """
 
     stub:
     """
-    mkdir results
-    touch results/{sequences,chunks}.tsv results/prediction_results.txt results/prediction_results_highestscore.csv
-    printf '' | gzip > results/viruses.fasta.gz
-    cat > results/${sample}.summary.json <<'JSON'
+    mkdir '${sample}'
+    touch ${sample}/{sequences,chunks}.tsv ${sample}/prediction_results.txt ${sample}/prediction_results_highestscore.csv
+    printf '' | gzip > ${sample}/viruses.fasta.gz
+    cat > ${sample}/${sample}.summary.json <<'JSON'
     {"format": 1, "sample": "${sample}", "state": "complete", "reason": "", "failures": [], "failures_total": 0, "missing": []}
     JSON
     """

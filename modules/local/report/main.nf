@@ -20,7 +20,7 @@ process REPORT {
     path 'report/multiqc_report_data', emit: data
     path 'report/summary.json', emit: summary
     path 'report/*.tsv', emit: tables
-    path '{params,versions}.json', emit: run
+    path 'report/{params,versions}.json', emit: run
 
     // It takes the topic of versions, so its own tools cannot be in it: a process must not feed what it waits for.
     script:
@@ -29,14 +29,15 @@ process REPORT {
     cat > expected.json <<'JSON'
     ${expected.replace('\n', '\n    ')}
     JSON
-    cat > params.json <<'JSON'
+    mkdir report
+    cat > report/params.json <<'JSON'
     ${parameters.replace('\n', '\n    ')}
     JSON
-    cat > versions.json <<'JSON'
+    cat > report/versions.json <<'JSON'
     ${versions.replace('\n', '\n    ')}
     JSON
     report.py --summaries summaries --bin_reports bin_reports --plan ${plan} --models models.json \\
-        --expected expected.json --params params.json --versions versions.json \\
+        --expected expected.json --params report/params.json --versions report/versions.json \\
         --multiqc_config ${multiqc_config} --out report
     """
 
@@ -45,6 +46,6 @@ process REPORT {
     mkdir -p report/multiqc_report_data
     touch report/multiqc_report.html report/bins.tsv report/failures.tsv
     echo '{"format": 1, "complete": true, "problems": []}' > report/summary.json
-    echo '{}' | tee params.json > versions.json
+    echo '{}' | tee report/params.json > report/versions.json
     """
 }

@@ -52,6 +52,13 @@ def length_score(points: Sequence[tuple[float, float, str]], min_score: float, t
     return _svg(width, height, parts, f"Length against virus score, {title}")
 
 
+def _time_ticks(seconds: float, wanted: int = 9) -> list[float]:
+    """At most about `wanted` ticks from 0, in steps that clocks and calendars have."""
+    steps = [1, 2, 5, 10, 15, 30] + [60 * n for n in (1, 2, 5, 10, 15, 30)] + [3600 * n for n in (1, 2, 3, 6, 12)]
+    step = next((s for s in steps if seconds / s <= wanted), None) or 86400 * math.ceil(seconds / 86400 / wanted)
+    return [i * step for i in range(int(seconds / step) + 1)] if seconds >= 1 else [0.0]
+
+
 def axis_number(value: float) -> str:
     """10000 -> 10 k: the shortest form that loses nothing."""
     for limit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -116,7 +123,7 @@ def gantt(use: Use, most_lanes: int, most_tasks: int) -> str:
 
     bottom = top + row * len(lanes)
     parts = [f'<text x="{left - 8}" y="{bottom + 16}" text-anchor="end">from {text(moment(use.started))}</text>']
-    for tick in _ticks(0, running, 8):
+    for tick in _time_ticks(running):
         at = left + (right - left) * tick / running
         parts.append(f'<path class="grid" d="M{at:.1f} {top - 6}V{bottom}"/>')
         parts.append(

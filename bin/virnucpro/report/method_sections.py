@@ -1,16 +1,19 @@
 """The report's part on the method: the model's card, how to cite, parameters, versions."""
 
 import json
+import platform
 from typing import Any
 
+import multiqc
 from multiqc import BaseMultiqcModule
 
 from virnucpro.report.html import ENCODER_LABELS, Raw, box, definitions, note, table, text
 from virnucpro.report.inputs import Run
 
 PAPER = (
-    "Li J. et al. VirNucPro: an identifier for the identification of viral short sequences using six-frame translation "
-    "and large language models. Briefings in Bioinformatics 2025, bbaf224."
+    "Li J, Mi J, Lin W, Tian F, Wan J, Gao J, Tong Y. VirNucPro: an identifier for the identification of viral short "
+    "sequences using six-frame translation and large language models. Briefings in Bioinformatics 26(3):bbaf224, 2025. "
+    "doi:10.1093/bib/bbaf224"
 )
 
 
@@ -50,7 +53,7 @@ def _card(models: dict[str, Any]) -> str:
 def _cite(models: dict[str, Any]) -> str:
     own = models.get("classifier", {}).get("citation")
     items = [text(PAPER)]
-    if own and str(own) not in PAPER:
+    if own and str(own).strip() != PAPER:
         items.insert(0, f"The classifier used here: {text(own, 2000)}")
     items.append("Nextflow and the tools below; the pipeline's CITATIONS file has their papers.")
     return "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
@@ -68,8 +71,8 @@ def _value(value: Any) -> str:
 
 
 def _versions(versions: dict[str, dict[str, str]]) -> str:
-    if not versions:
-        return note("The versions were not recorded.")
+    # The task that writes the report cannot be among the versions it is given.
+    versions = {**versions, "REPORT": {"python": platform.python_version(), "multiqc": multiqc.__version__}}
     rows = [
         (process.rsplit(":", 1)[-1], tool, str(version))
         for process, tools in sorted(versions.items())

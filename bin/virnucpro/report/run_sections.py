@@ -80,7 +80,7 @@ def _banner(run: Run, outcome: Outcome) -> str:
         words = "<strong>Not complete.</strong> What is here is right, but something is missing:"
     lines = "".join(f"<li>{text(p, 600)}</li>" for p in outcome.problems[:MOST_PROBLEMS])
     more = len(outcome.problems) - MOST_PROBLEMS
-    lines += f"<li>and {more:,} more; summary.json has them all</li>" if more > 0 else ""
+    lines += f"<li>and {more:,} more; pipeline_info/summary.json has them all</li>" if more > 0 else ""
     kind = "vnp-banner" if outcome.complete else "vnp-banner bad"
     return f'<div class="{kind}">{words}{f"<ul>{lines}</ul>" if lines else ""}</div>'
 
@@ -125,7 +125,7 @@ def embedding_sections(
         name="Bins, predicted and measured",
         anchor="embedding-bins",
         description="A dot on the dashed line took just as long as its predicted load promised. The table is also in "
-        "<code>bins.tsv</code>.",
+        "<code>pipeline_info/bins.tsv</code>.",
         content=box(f'<div class="vnp-grid">{panels}</div>', _bins(bins, unit)),
     )
     return module
@@ -265,7 +265,9 @@ def failure_section(outcome: Outcome) -> BaseMultiqcModule:
         return module
     shown = outcome.failures[:MOST_FAILURES]
     rows = [(f.level, f.sample, Raw(f"<code>{text(f.id, 120)}</code>"), f.bin, f.reason) for f in shown]
-    words = f"{len(shown):,} of {len(outcome.failures):,} are shown; <code>failures.tsv</code> has them all."
+    words = (
+        f"{len(shown):,} of {len(outcome.failures):,} are shown; <code>pipeline_info/failures.tsv</code> has them all."
+    )
     if outcome.unlisted:
         words += f" {outcome.unlisted:,} more are only in the samples' own <code>sequences.tsv</code> and "
         words += "<code>chunks.tsv</code>."

@@ -28,7 +28,8 @@ def sample_sections(run: Run) -> BaseMultiqcModule:
     )
     if len(samples) > config.max_table_rows:
         words += (
-            " There are too many samples for a table: each line shows how they are spread; summary.json lists them."
+            " There are too many samples for a table: each line shows how they are spread; "
+            "<code>pipeline_info/summary.json</code> has the numbers."
         )
     module.add_section(
         name="Overview by sample",

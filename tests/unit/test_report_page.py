@@ -1,0 +1,147 @@
+"""The HTML page: made offline, small, nothing in it that an input could have smuggled in; and what it shows."""
+
+import json
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+import simulated_run as sim
+
+from virnucpro.report.inputs import read_run
+from virnucpro.report.outcome import judge
+
+# The script of a page that MultiQC makes is its own; what follows the first of our sections is this report's.
+OURS = 'id="mqc-section-wrapper-glance-figures"'
+
+
+class Elements(HTMLParser):
+    """Collects the elements, the attributes that run code, and the text outside of scripts and styles."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.handlers, self.loads, self.words, self.inside = [], [], [], [], ""
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.loads += [v for n, v in attrs if n == "src" or (n == "href" and tag == "link")]
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+        self.inside = tag
+
+    def handle_endtag(self, tag):
+        self.inside = ""
+
+    def handle_data(self, data):
+        if self.inside not in ("script", "style"):
+            self.words.append(data)
+
+
+def report(root, tmp_path, summaries, plan, reports, expected=None):
+    args = sim.write_run(tmp_path / "in", summaries, plan, reports, expected)
+    out = tmp_path / "out"
+    config = root / "assets" / "multiqc_config.yml"
+    command = [sys.executable, root / "bin" / "report.py", *args, "--multiqc_config", config, "--out", out]
+    # A settings file of the user's own must not matter.
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".multiqc_config.yaml").write_text("title: SOMETHING ELSE\ntemplate: simple\n")
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(home), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    page = (out / "multiqc_report.html").read_text()
+    ours = Elements()
+    ours.feed(page[page.index(OURS) :])
+    return out, page, ours, done
+
+
+@pytest.fixture(scope="module")
+def hostile(root, tmp_path_factory):
+    """A run with failures and ids that try to be HTML."""
+    plan = sim.plan(["a", "b"], bins=3)
+    reports = sim.reports_of(plan, skip=("esm2_002",))
+    frame = {"shard": "a.shard_00001", "frame_key": 7, "frame_id": sim.HOSTILE, "reason": f"reason {sim.HOSTILE}"}
+    reports[0] |= {"failed": [frame], "attempt": 2}
+    virus = {"id": sim.HOSTILE, "description": "<img src=x onerror=alert(1)>", "length": 900, "virus_score": 0.9}
+    a = sim.summary("a", 3, 4, 5, 1, 2, top_viruses=[virus], state="partial", reason=sim.HOSTILE)
+    b = {**sim.summary("<i>b</i>", 2, 2), "files": [sim.HOSTILE]}
+    return report(root, tmp_path_factory.mktemp("hostile"), [a, b], plan, reports, {"a": [], sim.HOSTILE: []})
+
+
+def test_nothing_from_an_input_becomes_markup(hostile):
+    _, page, ours, _ = hostile
+    assert ours.handlers == []
+    assert "img" not in ours.tags and "i" not in [t for t, w in zip(ours.tags, ours.words, strict=False) if w == "b"]
+    assert "<script>alert" not in page and "<i>b</i>" not in page and "onerror=alert(1)>" not in page
+    assert "\u202e" not in page
+    assert any('<script>alert("x")</script>|a\'b & "ü"' in w for w in ours.words)
+
+
+def test_failures_and_missing_bins_are_shown(hostile):
+    out, _, ours, done = hostile
+    text = " ".join(ours.words)
+    assert "Not complete." in text
+    assert "bin esm2_002: no result after its retries; 1,006 frames" in text
+    assert "the record is empty" in text
+    assert "problem: bin esm2_002" in done.stdout
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["complete"] is False and summary["missing_bins"] == ["esm2_002"]
+
+
+def test_the_card_citation_parameters_and_versions_are_shown(hostile):
+    text = " ".join(hostile[2].words)
+    for words in ("Proviruses and plasmids", "bbaf224", "samplesheet.csv", "EMBED_ESM2", "2.11.0", "2,838,000,000"):
+        assert words in text
+
+
+def test_a_users_own_multiqc_settings_do_not_matter(hostile):
+    assert "SOMETHING ELSE" not in hostile[1]
+    assert "nf-virnucpro" in hostile[1]
+
+
+def test_the_page_loads_nothing_and_asks_nobody(hostile):
+    _, page, ours, _ = hostile
+    whole = Elements()
+    whole.feed(page)
+    assert [url for url in whole.loads if not url.startswith("data:")] == []
+    assert "Summarize report" not in page
+    assert 'aiReportMetadataBase64 = "e30="' in page
+    assert "iframe" not in ours.tags
+
+
+def test_no_open_frame(root, tmp_path):
+    summary = sim.summary("random", no_open_frame=50)
+    *_, ours, _ = report(root, tmp_path, [summary], {"format": 1, "weight": "tokens", "encoders": {}}, [])
+    text = " ".join(ours.words)
+    for words in ("No sequence could be scored", "No sequence was scored.", "No sequence was called virus."):
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("summary", "words"),
+    [(sim.summary("soil", other=50, no_open_frame=9), "No sequence was called virus"), (sim.summary("x"), "Complete.")],
+)
+def test_banner(tmp_path, summary, words):
+    from virnucpro.report.run_sections import glance_section
+
+    sim.write_run(tmp_path, [summary], None, [])
+    run = read_run(tmp_path / "summaries", None)
+    (section,) = glance_section(run, judge(run, []), [], None).sections
+    assert words in section.content and "could be scored" not in section.content
+
+
+def test_no_sample_at_all(root, tmp_path):
+    *_, ours, _ = report(root, tmp_path, [], None, [], {"lost": ["lost.fa"]})
+    assert "sample lost: no result" in " ".join(ours.words)
+
+
+def test_a_thousand_samples_and_bins_stay_small_and_say_what_is_capped(root, tmp_path):
+    plan = sim.plan([f"s{i:04d}" for i in range(20)], bins=1000, frames=100)
+    summaries = [sim.summary(f"s{i:04d}", 20, 60, 20, 2, 1, seed=i) for i in range(1000)]
+    out, page, ours, done = report(root, tmp_path, summaries, plan, sim.reports_of(plan, gpus=16))
+    assert len(page.encode()) < 5_000_000
+    text = " ".join(ours.words)
+    assert "1,000 of 2,000 bins are shown" in text
+    assert "500 of 20,000 viral sequences" in text
+    assert "500 of 1,000 are shown" in text
+    assert len(json.loads((out / "summary.json").read_text())["per_sample"]) == 1000
+    assert "problems more, all in summary.json" in done.stdout

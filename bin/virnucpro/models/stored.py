@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from virnucpro.models.tensors import BYTES
+from virnucpro.models.tensors import BYTES, read_header
 
 BLOCK = 1 << 24  # bytes read at once
 ARRAYS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2"}
@@ -52,11 +52,7 @@ class StoredTensor:
         return self.storage.dtype
 
     def is_contiguous(self) -> bool:
-        expected, strides = 1, []
-        for n in reversed(self.shape):
-            strides.append(expected)
-            expected *= n
-        pairs = zip(self.shape, self.stride, reversed(strides), strict=True)
+        pairs = zip(self.shape, self.stride, row_major(self.shape), strict=True)
         return all(n == 1 or has == needed for n, has, needed in pairs)
 
     def blocks(self) -> Iterator[bytes]:
@@ -83,21 +79,15 @@ class StoredTensor:
         return np.array(np.lib.stride_tricks.as_strided(flat[self.start :], self.shape, strides))
 
 
-def array_tensor(values: np.ndarray) -> "ArrayTensor":
-    """A tensor of float32 values that lie in memory."""
-    return ArrayTensor(np.ascontiguousarray(values, np.float32))
+def stored_tensors(path: Path) -> dict[str, StoredTensor]:
+    """The tensors of a safetensors file by name; ModelError where it is damaged."""
+    found = {}
+    for name, info in read_header(path).items():
+        storage = Storage(path, info.dtype, info.size, info.offset)
+        found[name] = StoredTensor(storage, 0, info.shape, row_major(info.shape))
+    return found
 
 
-@dataclass(frozen=True)
-class ArrayTensor:
-    """Values that were computed, as `write_safetensors` takes them."""
-
-    values: np.ndarray
-    dtype: str = "F32"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.values.shape
-
-    def blocks(self) -> Iterator[bytes]:
-        yield self.values.tobytes()
+def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Strides of a tensor whose values lie row by row without gaps."""
+    return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))

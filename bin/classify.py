@@ -22,7 +22,9 @@ def main() -> None:
     p.add_argument("--embeddings", required=True, type=Path, help="folder with its <shard>.<encoder>.parquet files")
     p.add_argument("--classifier", required=True, type=Path, help="folder with classifier.yml and model.safetensors")
     p.add_argument("--fasta", required=True, nargs="+", type=Path, help="the sample's FASTA files, in order")
-    p.add_argument("--min_score", type=float, default=0.5, help="virus_score that makes a sequence a virus [%(default)s]")
+    p.add_argument(
+        "--min_score", type=float, default=0.5, help="virus_score that makes a sequence a virus [%(default)s]"
+    )
     p.add_argument("--out", required=True, type=Path, help="folder for the results")
     a = p.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)

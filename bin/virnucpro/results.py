@@ -72,9 +72,7 @@ def write_compatible(chunks: pl.DataFrame, sequences: pl.DataFrame, scores: Scor
     done = scores.scored
     chunk, frame = scores.keys[done] // 6, scores.keys[done] % 6
     chunk_ids = pl.select(
-        pl.format(
-            "{}_chunk_{}", sequences["id"].gather(chunks["sequence"]), chunks["number"]
-        )
+        pl.format("{}_chunk_{}", sequences["id"].gather(chunks["sequence"]), chunks["number"])
     ).to_series()
     ids = chunk_ids.gather(chunk)
     frames = pl.Series(FRAMES).gather(frame)
@@ -91,7 +89,10 @@ def write_compatible(chunks: pl.DataFrame, sequences: pl.DataFrame, scores: Scor
         .sort("Modified_ID")
         .select(
             "Modified_ID",
-            pl.when(pl.col("virus") >= pl.col("other")).then(pl.lit("True")).otherwise(pl.lit("False")).alias("Is_Virus"),
+            pl.when(pl.col("virus") >= pl.col("other"))
+            .then(pl.lit("True"))
+            .otherwise(pl.lit("False"))
+            .alias("Is_Virus"),
         )
     )
     _write_tsv(best, folder / "prediction_results_highestscore.csv")

@@ -36,7 +36,9 @@ def read_sample(name: str, folder: Path) -> Sample:
         if count != manifest[what]:
             raise InputError(f"sample {name}: its table has {count:,} {what}, its manifest says {manifest[what]:,}")
     if sequences["chunks"].sum() != chunks.height:
-        raise InputError(f"sample {name}: its sequences have {sequences['chunks'].sum():,} chunks, not {chunks.height:,}")
+        raise InputError(
+            f"sample {name}: its sequences have {sequences['chunks'].sum():,} chunks, not {chunks.height:,}"
+        )
     return Sample(name, manifest, sequences, chunks, keys)
 
 

@@ -1,4 +1,4 @@
-"""Score a sample's open frames: join the encoders' embeddings by frame key, run the classifier, account for the rest."""
+"""Score a sample's open frames: join embeddings by frame key, run the classifier, account for the rest."""
 
 import json
 from dataclasses import dataclass, field
@@ -65,7 +65,9 @@ def score(sample: Sample, folder: Path, mlp: Mlp, kinds: list[str]) -> Scores:
         first, last = np.searchsorted(scores.keys, [shard["first_key"], shard["last_key"] + 1])
         keys = scores.keys[first:last]
         if len(keys) != shard["frames"]:
-            raise InputError(f"{shard['name']}: {len(keys)} open frames in the tables, {shard['frames']} in the manifest")
+            raise InputError(
+                f"{shard['name']}: {len(keys)} open frames in the tables, {shard['frames']} in the manifest"
+            )
         joined = _join(shard["name"], keys, folder, kinds, scores)
         if joined is None:
             continue

@@ -14,9 +14,7 @@ FAILURES = 1000
 BINS = 20
 
 
-def summarise(
-    sample: Sample, sequences: pl.DataFrame, chunks: pl.DataFrame, scores: Scores, min_score: float
-) -> dict:
+def summarise(sample: Sample, sequences: pl.DataFrame, chunks: pl.DataFrame, scores: Scores, min_score: float) -> dict:
     """The content of `<sample>.summary.json`: counts by state (they add up to the input) and what figures need."""
     scored = sequences.filter(pl.col("virus_score").is_not_null())
     histogram = np.histogram(scored["virus_score"].to_numpy(), bins=BINS, range=(0, 1))[0]
@@ -67,7 +65,9 @@ def _top(sequences: pl.DataFrame) -> list[dict]:
 def _failures(sequences: pl.DataFrame, scores: Scores, chunks: pl.DataFrame) -> tuple[list[dict], int]:
     """The first FAILURES records that failed, with reasons, and how many there are."""
     alone = sequences.filter((pl.col("state") == "failed") & (pl.col("chunks_failed") == 0))
-    rows = [{"level": "sequence", "id": r[0], "reason": r[1]} for r in alone.head(FAILURES).select("id", "reason").rows()]
+    rows = [
+        {"level": "sequence", "id": r[0], "reason": r[1]} for r in alone.head(FAILURES).select("id", "reason").rows()
+    ]
     keys = sorted(scores.reasons)
     for key in keys[: FAILURES - len(rows)]:
         chunk = chunks.row(key // 6, named=True)

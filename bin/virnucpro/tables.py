@@ -16,7 +16,10 @@ ENCODERS = ("dnabert_s", "esm2")
 SHARD = pa.schema(
     [
         ("frame_key", pa.int64()),
-        ("frame_id", pa.string()),  # VirNucPro's name for it, <sequence>_chunk_<k>F1; not unique where input ids are not
+        (
+            "frame_id",
+            pa.string(),
+        ),  # VirNucPro's name for it, <sequence>_chunk_<k>F1; not unique where input ids are not
         ("nucleotides", pa.string()),
         ("peptide", pa.string()),
         ("dnabert_s_tokens", pa.int32()),  # predicted cost; the tokenizer runs in the embedding task only

@@ -1,0 +1,37 @@
+# make run     the bundled example with the bundled demo model
+# make test    the whole test suite
+# make lint    every checker
+# Each sets up what it needs, once per machine (setup/install.py says what and where).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3
+ENVIRONMENT = $(shell $(PYTHON) setup/install.py --where)
+WITH_ENVIRONMENT = export PATH="$(ENVIRONMENT)/bin:$$PATH" NXF_SYNTAX_PARSER=v2 PYTHONDONTWRITEBYTECODE=1;
+OUTDIR ?= results
+
+.PHONY: help run test lint format bench setup clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+setup:
+	@$(PYTHON) setup/install.py
+
+run: setup
+	@$(WITH_ENVIRONMENT) nextflow run . -profile test --outdir "$(OUTDIR)" -resume
+
+test: setup
+	@$(WITH_ENVIRONMENT) tests/run.sh
+
+lint: setup
+	@$(WITH_ENVIRONMENT) tests/lint.sh
+
+format: setup
+	@$(WITH_ENVIRONMENT) ruff format . && ruff check --fix .
+
+bench: setup
+	@$(WITH_ENVIRONMENT) benchmarks/run.sh
+
+clean:
+	rm -rf work .nextflow .nextflow.log* results

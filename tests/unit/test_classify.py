@@ -1,0 +1,283 @@
+"""CLASSIFY: scores against torch, calls by hand, VirNucPro's file formats, and accounts that must add up."""
+
+import gzip
+import json
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from virnucpro.errors import InputError
+from virnucpro.extract import extract
+from virnucpro.mlp import Mlp
+from virnucpro.tables import embedding_schema
+
+DIMS = {"dnabert_s": 2, "esm2": 2}
+ORF = "ATGGCTAGCAAAGGTAAACGTATTGCAGAACTGAAAGAAGCGATTGAAAAACGT" * 3  # open in some frames
+CLOSED = "TAATTAACTAACTAGTTAGTCAA" * 6
+
+
+def write_classifier(folder, weights):
+    folder.mkdir()
+    save_file({k: np.ascontiguousarray(v, dtype=np.float32) for k, v in weights.items()}, folder / "model.safetensors")
+    encoders = "".join(f"  - {{kind: {k}, name: x_{k}, layer: last, dim: {d}}}\n" for k, d in DIMS.items())
+    (folder / "classifier.yml").write_text(f"format: 1\nname: x\nchunk_length: 100\nencoders:\n{encoders}")
+
+
+def see_through(folder):
+    """A classifier whose virus score is sigmoid(first value of the first encoder's embedding)."""
+    hidden = np.zeros((512, 4))
+    hidden[0, 0], hidden[1, 0] = 1, -1  # relu(x) and relu(-x): their difference is x
+    output = np.zeros((2, 512))
+    output[1, 0], output[1, 1] = 1, -1
+    one, zero = np.ones(512), np.zeros(512)
+    weights = {"hidden_layer.weight": hidden, "hidden_layer.bias": zero, "bn1.weight": one, "bn1.bias": zero}
+    weights |= {"bn1.running_mean": zero, "bn1.running_var": one - 1e-5}
+    write_classifier(folder, weights | {"output_layer.weight": output, "output_layer.bias": np.zeros(2)})
+
+
+def logit(p):
+    return np.log(p / (1 - p))
+
+
+@pytest.fixture
+def sample(tmp_path):
+    """Frames of a small sample, and a function that embeds each shard with a wanted virus score per frame."""
+    fasta = tmp_path / "in.fa"
+    fasta.write_text(f">one first\n{ORF}\n>closed\n{CLOSED}\n>empty\n>two\n{ORF[:100]}\n>short\nATGAAACCC\n")
+    manifest = extract("s", [fasta], tmp_path / "tables", chunk_length=100, min_length=20, shard_size=4)
+    see_through(tmp_path / "classifier")
+    (tmp_path / "embeddings").mkdir()
+    keys = np.concatenate([read_shard(tmp_path, s)["frame_key"].to_numpy() for s in manifest["shards"]])
+
+    def embed(scores, kinds=("dnabert_s", "esm2"), shards=None, drop=(), failed=None):
+        for shard in manifest["shards"] if shards is None else shards:
+            for kind in kinds:
+                table = read_shard(tmp_path, shard)
+                mine = table["frame_key"].to_numpy()
+                keep = ~np.isin(mine, drop)
+                mine = mine[keep][::-1]  # not in order: the join is by key
+                first = [logit(scores[k]) for k in mine] if kind == "dnabert_s" else np.full(len(mine), 9.0)
+                vectors = np.stack([np.asarray(first), np.zeros(len(mine))], axis=1).astype(np.float32)
+                rows = pa.FixedSizeListArray.from_arrays(vectors.ravel(), 2)
+                schema = embedding_schema(2, {"failed": json.dumps(failed or [])})
+                ids = pa.array(["?"] * len(mine))
+                name = f"{shard['name']}.{kind}.parquet"
+                pq.write_table(pa.table([pa.array(mine), ids, rows], schema=schema), tmp_path / "embeddings" / name)
+
+    return manifest, keys, embed
+
+
+def read_shard(tmp_path, shard):
+    return pq.read_table(tmp_path / "tables" / f"{shard['name']}.parquet")
+
+
+def classify(root, tmp_path, *more):
+    command = [sys.executable, root / "bin/classify.py", "--sample", "s", "--tables", "tables", "--fasta", "in.fa"]
+    command += ["--embeddings", "embeddings", "--classifier", "classifier", "--out", "results", *more]
+    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+
+def read_tsv(tmp_path, name):
+    return pl.read_csv(tmp_path / "results" / f"{name}.tsv", separator="\t", quote_char=None)
+
+
+def test_mlp_equals_torch(tmp_path):
+    """VirNucPro's MLPClassifier in torch, with statistics far from trivial."""
+    torch.manual_seed(1)
+    net = torch.nn.ModuleDict({"hidden_layer": torch.nn.Linear(40, 512), "bn1": torch.nn.BatchNorm1d(512)})
+    net["output_layer"] = torch.nn.Linear(512, 2)
+    with torch.no_grad():
+        net["bn1"].running_mean.normal_()
+        net["bn1"].running_var.uniform_(0.1, 3)
+        net["bn1"].weight.normal_()
+        net["bn1"].bias.normal_()
+    net.eval()
+    state = {k: v.numpy() for k, v in net.state_dict().items() if "num_batches" not in k}
+    write_classifier(tmp_path / "c", state)
+    x = torch.randn(300, 40)
+    with torch.no_grad():
+        hidden = torch.relu(net["bn1"](net["hidden_layer"](x)))
+        expected = torch.softmax(net["output_layer"](hidden), dim=1).numpy()
+    assert np.abs(Mlp(tmp_path / "c")(x.numpy()) - expected).max() < 1e-6
+
+
+def test_calls_by_hand(root, tmp_path, sample):
+    _, keys, embed = sample
+    scores = dict.fromkeys(keys.tolist(), 0.2)
+    of_first = [k for k in keys.tolist() if k // 6 == 0]
+    scores[of_first[0]] = 0.9  # its best frame makes chunk 1 viral: 0.9 >= 1 - 0.2
+    embed(scores)
+    done = classify(root, tmp_path)
+    assert done.returncode == 0, done.stderr
+    chunks = read_tsv(tmp_path, "chunks")
+    assert chunks["sequence_id"].to_list() == ["one", "one", "closed", "closed", "two"]
+    assert chunks["state"].to_list() == ["virus", "other", "no_open_frame", "no_open_frame", "other"]
+    assert chunks["virus_score"].round(5).to_list() == [0.9, 0.2, None, None, 0.2]
+    assert chunks["other_score"].round(5).to_list() == [0.8, 0.8, None, None, 0.8]
+    # 162 bases in chunks of 100: 38 to spare, lo = 19, wide = 38 - 19 = 19 > 1 joint, so one step of 20.
+    assert list(zip(chunks["start"], chunks["end"], strict=True))[:2] == [(1, 100), (81, 162)]
+    sequences = read_tsv(tmp_path, "sequences")
+    assert sequences["sequence_id"].to_list() == ["one", "closed", "empty", "two", "short"]
+    assert sequences["state"].to_list() == ["virus", "no_open_frame", "failed", "other", "too_short"]
+    weighted = (0.9 * 100 + 0.2 * 82) / 182
+    assert sequences["virus_score"].to_list() == [
+        pytest.approx(weighted, abs=1e-6),
+        None,
+        None,
+        pytest.approx(0.2),
+        None,
+    ]
+    assert sequences["max_virus_score"][0] == pytest.approx(0.9)
+    summary = json.loads((tmp_path / "results/s.summary.json").read_text())
+    assert summary["sequences"] == {"total": 5, "virus": 1, "other": 1, "no_open_frame": 1, "too_short": 1, "failed": 1}
+    assert sum(summary["score_histogram"]) == 2
+    assert summary["state"] == "partial"  # the empty record failed
+    text = gzip.decompress((tmp_path / "results/viruses.fasta.gz").read_bytes()).decode()
+    header, *lines = text.splitlines()
+    assert header == f">one virus_score={weighted:.6f} length=162 viral_regions=1-100 first"
+    assert "".join(lines) == ORF
+
+
+def test_min_score(root, tmp_path, sample):
+    _, keys, embed = sample
+    embed(dict.fromkeys(keys.tolist(), 0.7))
+    classify(root, tmp_path, "--min_score", "0.71")
+    assert read_tsv(tmp_path, "sequences")["state"].to_list()[0] == "other"
+    classify(root, tmp_path, "--min_score", "0.69")
+    assert read_tsv(tmp_path, "sequences")["state"].to_list()[0] == "virus"
+
+
+def test_compatible_files(root, tmp_path, sample):
+    """As prediction.py writes them: argmax per frame, best scores per chunk, sorted by id, tabs in the .csv."""
+    manifest, keys, embed = sample
+    rng = np.random.default_rng(3)
+    scores = {k: float(rng.uniform(0.01, 0.99)) for k in keys.tolist()}
+    embed(scores)
+    assert classify(root, tmp_path).returncode == 0
+    frames = [line.split("\t") for line in (tmp_path / "results/prediction_results.txt").read_text().splitlines()]
+    assert frames[0] == ["Sequence_ID", "Prediction", "score1", "score2"]
+    ids = [i for s in manifest["shards"] for i in read_shard(tmp_path, s)["frame_id"].to_pylist()]
+    assert [f[0] for f in frames[1:]] == ids
+    for frame, key in zip(frames[1:], keys.tolist(), strict=True):
+        assert float(frame[3]) == pytest.approx(scores[key], abs=1e-6)
+        assert str(np.float32(frame[3])) == frame[3], "the shortest form of a float32, as numpy prints it"
+        assert frame[1] == ("virus" if scores[key] > 0.5 else "others")
+    # What pandas makes of the first file, by VirNucPro's recipe.
+    df = pl.DataFrame(frames[1:], schema=frames[0], orient="row").with_columns(pl.col("score1", "score2").cast(float))
+    best = df.group_by(pl.col("Sequence_ID").str.slice(0, pl.col("Sequence_ID").str.len_chars() - 2)).agg(
+        pl.col("score1").max(), pl.col("score2").max()
+    )
+    expected = sorted((i, str(v >= o)) for i, o, v in best.iter_rows())
+    lines = (tmp_path / "results/prediction_results_highestscore.csv").read_text().splitlines()
+    assert lines[0] == "Modified_ID\tIs_Virus"
+    assert [tuple(line.split("\t")) for line in lines[1:]] == expected
+
+
+def test_a_missing_bin_fails_its_sequences_and_no_others(root, tmp_path, sample):
+    manifest, keys, embed = sample
+    embed(dict.fromkeys(keys.tolist(), 0.9))
+    last = manifest["shards"][-1]
+    (tmp_path / f"embeddings/{last['name']}.esm2.parquet").unlink()
+    assert classify(root, tmp_path).returncode == 0
+    chunks = read_tsv(tmp_path, "chunks")
+    lost = {k // 6 for k in read_shard(tmp_path, last)["frame_key"].to_pylist()}
+    assert {i for i, state in enumerate(chunks["state"]) if state == "failed"} == lost
+    assert all("esm2 bin failed" in r for r in chunks.filter(pl.col("state") == "failed")["reason"])
+    sequences = read_tsv(tmp_path, "sequences")
+    assert sequences.filter(pl.col("sequence_id") == "two")["state"].item() == "failed"
+    assert sequences.filter(pl.col("sequence_id") == "two")["chunks_failed"].item() == 1
+    summary = json.loads((tmp_path / "results/s.summary.json").read_text())
+    assert summary["frames"]["failed"] == last["frames"]
+    assert summary["missing"] == [f"{last['name']}.esm2"]
+
+
+def test_a_failed_frame_fails_its_chunk_with_its_reason(root, tmp_path, sample):
+    _, keys, embed = sample
+    bad = int(keys[0])
+    embed(dict.fromkeys(keys.tolist(), 0.9), drop=[bad], failed=[{"frame_key": bad, "reason": "not a number"}])
+    assert classify(root, tmp_path).returncode == 0
+    chunk = read_tsv(tmp_path, "chunks").row(0, named=True)
+    assert chunk["state"] == "failed"
+    assert "dnabert_s: not a number" in chunk["reason"]
+    assert chunk["virus_score"] == pytest.approx(0.9), "what could be scored is still shown"
+
+
+@pytest.mark.parametrize("kind", ["dnabert_s", "esm2"])
+def test_an_unexplained_gap_is_an_error(root, tmp_path, sample, kind):
+    """The accounts must add up: a frame that vanished without a reason stops CLASSIFY."""
+    _, keys, embed = sample
+    embed(dict.fromkeys(keys.tolist(), 0.9))
+    embed(dict.fromkeys(keys.tolist(), 0.9), kinds=[kind], drop=[int(keys[1])])
+    done = classify(root, tmp_path)
+    assert done.returncode == 65
+    assert f"frame {keys[1]} is neither embedded nor listed as failed" in done.stderr
+
+
+def test_a_foreign_embedding_is_an_error(root, tmp_path, sample):
+    manifest, keys, embed = sample
+    embed(dict.fromkeys(keys.tolist(), 0.9))
+    first, second = (tmp_path / f"embeddings/{s['name']}.esm2.parquet" for s in manifest["shards"][:2])
+    first.write_bytes(second.read_bytes())
+    done = classify(root, tmp_path)
+    assert done.returncode == 65
+    assert "not of shard" in done.stderr
+
+
+def test_a_damaged_embedding_file_is_named(root, tmp_path, sample):
+    manifest, keys, embed = sample
+    embed(dict.fromkeys(keys.tolist(), 0.9))
+    path = tmp_path / f"embeddings/{manifest['shards'][0]['name']}.esm2.parquet"
+    path.write_bytes(path.read_bytes()[:100])
+    done = classify(root, tmp_path)
+    assert done.returncode == 65
+    assert path.name in done.stderr
+
+
+def test_a_table_that_lost_rows_is_noticed(tmp_path, sample):
+    from virnucpro.sample import read_sample
+
+    path = tmp_path / "tables/s.chunks.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.slice(1), path)
+    with pytest.raises(InputError, match="its manifest says"):
+        read_sample("s", tmp_path / "tables")
+
+
+def test_results_are_the_same_bytes_each_time(root, tmp_path, sample):
+    _, keys, embed = sample
+    embed(dict.fromkeys(keys.tolist(), 0.9))
+    contents = []
+    for _ in range(2):
+        assert classify(root, tmp_path).returncode == 0
+        contents.append({p.name: p.read_bytes() for p in (tmp_path / "results").iterdir()})
+    assert contents[0] == contents[1]
+
+
+def test_nothing_open_gives_valid_empty_results(root, tmp_path):
+    (tmp_path / "in.fa").write_text(f">a\n{CLOSED}\n>b\n{CLOSED}\n")
+    extract("s", [tmp_path / "in.fa"], tmp_path / "tables", chunk_length=100)
+    see_through(tmp_path / "classifier")
+    done = classify(root, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert read_tsv(tmp_path, "sequences")["state"].to_list() == ["no_open_frame"] * 2
+    assert (tmp_path / "results/prediction_results.txt").read_text().count("\n") == 1
+    assert (tmp_path / "results/prediction_results_highestscore.csv").read_text() == "Modified_ID\tIs_Virus\n"
+    assert gzip.decompress((tmp_path / "results/viruses.fasta.gz").read_bytes()) == b""
+    assert json.loads((tmp_path / "results/s.summary.json").read_text())["state"] == "complete"
+
+
+def test_a_failed_sample_gives_valid_empty_results(root, tmp_path):
+    (tmp_path / "in.fa").write_text("nonsense")
+    extract("s", [tmp_path / "in.fa"], tmp_path / "tables", chunk_length=100)
+    see_through(tmp_path / "classifier")
+    assert classify(root, tmp_path).returncode == 0
+    summary = json.loads((tmp_path / "results/s.summary.json").read_text())
+    assert (summary["state"], summary["sequences"]["total"]) == ("failed", 0)
+    assert "not a FASTA file" in summary["reason"]

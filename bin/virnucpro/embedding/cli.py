@@ -4,6 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
+from virnucpro.gpus import leased_gpu
+
 NAMES = {"dnabert_s": "DNABERT-S", "esm2": "ESM-2"}
 
 
@@ -12,23 +14,25 @@ def main(kind: str) -> None:
     arguments = parser(kind).parse_args()
     if arguments.threads:
         os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
-    # PyTorch reads these settings when it is imported, and --help needs no PyTorch.
-    from virnucpro.embedding.task import Task, run_task
+    # Before PyTorch, so that a task that waits for a GPU holds next to no memory.
+    with leased_gpu(arguments.device):
+        # PyTorch reads these settings when it is imported, and --help needs no PyTorch.
+        from virnucpro.embedding.task import Task, run_task
 
-    run_task(
-        Task(
-            kind=kind,
-            shards=arguments.shards,
-            encoder=arguments.encoder,
-            bin=arguments.bin,
-            out=arguments.out,
-            layer=arguments.layer,
-            precision=arguments.precision,
-            batch_tokens=arguments.batch_tokens,
-            device=arguments.device,
-            attempt=arguments.attempt,
+        run_task(
+            Task(
+                kind=kind,
+                shards=arguments.shards,
+                encoder=arguments.encoder,
+                bin=arguments.bin,
+                out=arguments.out,
+                layer=arguments.layer,
+                precision=arguments.precision,
+                batch_tokens=arguments.batch_tokens,
+                device=arguments.device,
+                attempt=arguments.attempt,
+            )
         )
-    )
 
 
 def parser(kind: str) -> argparse.ArgumentParser:

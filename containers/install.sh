@@ -1,0 +1,23 @@
+#!/bin/sh
+# Installs one image's software; the Dockerfiles and the Apptainer definitions run the same steps through it.
+# usage: install.sh LOCK [APT_PACKAGE...]     (as root, on a Debian or Ubuntu base)
+#
+# Python packages come from the lock file alone, each with its hash. What a machine needs to reach its package index
+# comes from outside and stays outside of the image: a CA file at /run/secrets/ca, pip's settings at /run/secrets/pip_conf.
+set -eu
+lock=$1
+shift
+
+export DEBIAN_FRONTEND=noninteractive
+apt-get update
+# procps: Nextflow's trace reads the memory and CPU use of a task with its ps.
+apt-get install -y --no-install-recommends bash ca-certificates procps python3 python3-venv "$@"
+rm -rf /var/lib/apt/lists/* /var/cache/apt/*
+
+if [ -e /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi
+if [ -e /run/secrets/pip_conf ]; then export PIP_CONFIG_FILE=/run/secrets/pip_conf; fi
+python3 -m venv /opt/virnucpro
+/opt/virnucpro/bin/python -m pip install --disable-pip-version-check --no-deps --require-hashes --no-cache-dir --only-binary :all: -r "$lock"
+
+# Nothing in the image has to be written at run time, by any user.
+chmod -R a+rX /opt/virnucpro

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
 
+from virnucpro.printable import printable
+
 # Okabe and Ito's colours, told apart by colour-blind readers and on a dark page (https://jfly.uni-koeln.de/color/).
 COLOURS = {
     "virus": "#d55e00",
@@ -31,7 +33,7 @@ def text(value: object, most: int = 300) -> str:
     characters, and those that turn the direction of writing, are shown as escapes."""
     raw = str(value)
     raw = raw if len(raw) <= most else raw[: most - 1] + "…"
-    return escape("".join(c if c.isprintable() or c == NBSP else repr(c)[1:-1] for c in raw), quote=True)
+    return escape(printable(raw, keep=NBSP), quote=True)
 
 
 def box(*parts: str) -> str:

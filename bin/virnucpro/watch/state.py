@@ -1,0 +1,249 @@
+"""Where a run stands, as its event files and its plan tell."""
+
+import json
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from virnucpro.printable import printable
+from virnucpro.watch.tail import EventFile
+from virnucpro.watch.work_folder import WorkFolder, exit_code
+
+FAILURES_KEPT = 100
+
+
+@dataclass
+class Task:
+    """One attempt at one bin. Times are seconds since the epoch, by the clock of the task's node."""
+
+    bin: str
+    file: EventFile
+    started: float
+    seen: float  # last sign of life
+    encoder: str = ""
+    attempt: int = 1
+    hostname: str = ""
+    device: dict = field(default_factory=dict)
+    done: int = 0
+    total: int | None = None  # None while the model loads
+    failed: int = 0
+    tokens_per_second: float | None = None
+    seconds_left: float | None = None
+    halvings: int = 0
+    ended: bool = False
+    exit_code: int | None = None
+    failures: deque = field(default_factory=lambda: deque(maxlen=FAILURES_KEPT))  # (frame, reason)
+    failures_new: int = 0  # events of failure so far
+
+    @property
+    def where(self) -> str:
+        """Host and device, short."""
+        name = self.device.get("name", "").removeprefix("NVIDIA ")
+        parts = (self.hostname.split(".")[0], name[:20].strip(), (self.device.get("uuid") or "")[:12])
+        return printable(" ".join(part for part in parts if part))
+
+    @property
+    def where_short(self) -> str:
+        """The device alone, or the host where the device has no unique name."""
+        return printable((self.device.get("uuid") or self.hostname.split(".")[0])[:12])
+
+    def state(self, now: float, silent_after: float) -> str:
+        """done | dead (it ended without its end) | silent (no sign for too long) | loading | running."""
+        if self.ended or self.exit_code == 0:
+            return "done"
+        if self.exit_code is not None:
+            return "dead"
+        # A model of 11 GB may take minutes to read, and says nothing meanwhile.
+        patience = silent_after * (5 if self.total is None else 1)
+        if now - self.seen > patience:
+            return "silent"
+        return "loading" if self.total is None else "running"
+
+    def frames_per_second(self) -> float | None:
+        """From the task's own forecast while it runs, from its whole time afterwards."""
+        if self.total is None or not self.done:
+            return None
+        if not self.ended and self.seconds_left:
+            return (self.total - self.done) / self.seconds_left
+        return self.done / max(1e-3, self.seen - self.started)
+
+    def take(self, event: dict) -> None:
+        """Follow one event."""
+        kind = event["event"]
+        if self.total is None:
+            self.started = event["time"]
+        self.seen = max(self.seen, event["time"])
+        self.encoder = event.get("encoder", self.encoder)
+        self.attempt = event.get("attempt", self.attempt)
+        self.hostname = event.get("hostname") or self.hostname
+        self.device = event.get("device") or self.device
+        self.done = event.get("done", self.done)
+        self.total = event.get("total", self.total)
+        self.failed = event.get("failed") if isinstance(event.get("failed"), int) else self.failed
+        self.tokens_per_second = event.get("tokens_per_second")
+        self.seconds_left = event.get("seconds_left")
+        self.halvings += kind == "retry"
+        self.ended = self.ended or kind == "end"
+        if kind == "failed":
+            self.failures_new += 1
+            self.failures.append((printable(event.get("frame_id", "")), printable(event.get("reason", ""))))
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """One encoder's bins together."""
+
+    name: str
+    bins: int
+    bins_done: int
+    frames: int
+    frames_done: int
+    failed: int
+    tokens_per_second: float
+    queue: list[str]  # bins of the plan that no task has begun
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The run at one moment. `open` holds each bin's newest attempt that is not done, with its state."""
+
+    encoders: list[Encoder]
+    open: list[tuple[Task, str]]
+    current: dict[str, Task]
+    planned: bool
+    complete: bool
+    seconds_left: float | None
+
+
+class Run:
+    """A run that is followed: `update` reads what is new, `snapshot` tells where things stand."""
+
+    def __init__(self, folder: WorkFolder, silent_after: float, plan: Path | None = None, since: float = 0.0):
+        self.folder = folder
+        self.silent_after = silent_after
+        self.since = since
+        self._given_plan = plan
+        self._plans: dict[Path, tuple[float, dict]] = {}  # path -> (time of change, content)
+        self._tasks: dict[Path, Task] = {}
+
+    def update(self, now: float, look_for_new: bool = True) -> bool:
+        """Read new events (and, where `look_for_new`, look for new files); whether anything was new."""
+        if look_for_new:
+            self.folder.scan()
+            for path in [self._given_plan] if self._given_plan else self.folder.plans:
+                if path not in self._plans:
+                    self._read_plan(path)
+            for path in self.folder.event_files:
+                if path not in self._tasks and (changed := _changed(path)) is not None and changed >= self.since:
+                    name = path.name.removesuffix(".events.jsonl")
+                    encoder = name.rpartition("_")[0]
+                    self._tasks[path] = Task(name, EventFile(path), started=changed, seen=changed, encoder=encoder)
+        news = False
+        for task in self._tasks.values():
+            # With exit 0 the last events are there, though a shared file system may show them later.
+            if task.ended or task.exit_code not in (None, 0):
+                continue
+            joined = task.total is None
+            for event in (events := task.file.read()):
+                task.take(event)
+            news = news or bool(events)
+            if events and not joined:
+                # Grown under our eyes: alive, whatever the other node's clock says.
+                task.seen = max(task.seen, now)
+            if not look_for_new or task.ended or task.exit_code is not None:
+                continue
+            if (code := exit_code(task.file.path)) is not None:
+                for event in task.file.read():
+                    task.take(event)
+                task.exit_code, news = code, True
+        return news
+
+    def _read_plan(self, path: Path) -> None:
+        try:
+            plan = json.loads(path.read_text())["encoders"]
+            self._plans[path] = (path.stat().st_mtime, plan)
+        except (OSError, ValueError, KeyError, TypeError):
+            return  # half written; it is there the next time
+
+    def _plan(self) -> dict | None:
+        """The plan of the run at hand: a work folder may hold those of earlier runs. The one that has the latest event
+        of a bin it names, or that was written after all of them."""
+
+        def latest(item: tuple[float, dict]) -> float:
+            frames = _frames(item[1])
+            return max([item[0], *(t.seen for t in self._tasks.values() if frames.get(t.bin, -1) == t.total)])
+
+        return max(self._plans.values(), key=latest)[1] if self._plans else None
+
+    def snapshot(self, now: float) -> Snapshot:
+        """Where the run stands."""
+        plan = self._plan()
+        current = self._current(plan)
+        states = {name: task.state(now, self.silent_after) for name, task in current.items()}
+        planned = {e: [b["bin"] for b in part["bins"]] for e, part in (plan or {}).items()}
+        frames = _frames(plan or {})
+        kinds = planned or {e: [] for e in sorted({t.encoder for t in current.values()})}
+        encoders = []
+        for name in kinds:
+            tasks = [t for t in current.values() if t.encoder == name]
+            bins = planned.get(name) or [t.bin for t in tasks]
+            encoders.append(
+                Encoder(
+                    name=name,
+                    bins=len(bins),
+                    bins_done=sum(states.get(b) == "done" for b in bins),
+                    frames=sum(frames.get(b, 0) for b in bins) or sum(t.total or 0 for t in tasks),
+                    frames_done=sum(t.done for t in tasks if states[t.bin] not in ("dead", "silent")),
+                    failed=sum(t.failed for t in tasks),
+                    tokens_per_second=sum(t.tokens_per_second or 0 for t in tasks if states[t.bin] == "running"),
+                    queue=[b for b in bins if b not in current],
+                )
+            )
+        return Snapshot(
+            encoders=encoders,
+            open=[(t, states[n]) for n, t in sorted(current.items()) if states[n] != "done"],
+            current=current,
+            planned=plan is not None,
+            complete=plan is not None and all(e.bins == e.bins_done for e in encoders),
+            seconds_left=_seconds_left(encoders, current, states),
+        )
+
+    def _current(self, plan: dict | None) -> dict[str, Task]:
+        """Each bin's newest attempt. Bins of another plan have the same names, but other numbers of frames."""
+        frames = _frames(plan) if plan is not None else None
+        current: dict[str, Task] = {}
+        for task in sorted(self._tasks.values(), key=lambda t: (t.started, t.attempt)):
+            planned = None if frames is None else frames.get(task.bin, -1)
+            if frames is None or (planned >= 0 if task.total is None else planned == task.total):
+                current[task.bin] = task
+        return current
+
+
+def _seconds_left(encoders: list[Encoder], current: dict[str, Task], states: dict[str, str]) -> float | None:
+    """About: each encoder's frames left at its tasks' speed, shared by the tasks that run now. None if not known."""
+    running = sum(state == "running" for state in states.values())
+    work = 0.0
+    for encoder in encoders:
+        left = encoder.frames - encoder.frames_done
+        speeds = [s for t in current.values() if t.encoder == encoder.name and (s := t.frames_per_second())]
+        if left > 0 and not speeds:
+            return None
+        work += left * len(speeds) / sum(speeds) if left > 0 else 0
+    return work / running if running else None
+
+
+def _frames(plan: dict) -> dict[str, int]:
+    """Frames of every bin of a plan."""
+    return {b["bin"]: b["sequences"] for b in _bins(plan)}
+
+
+def _bins(plan: dict) -> Iterable[dict]:
+    return (b for part in plan.values() for b in part["bins"])
+
+
+def _changed(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None

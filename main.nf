@@ -7,6 +7,8 @@
 include { checkedParameters ; helpText ; startSummary } from './workflows/support/parameters'
 include { readSamples                                 } from './workflows/support/samples'
 include { findBundle ; findClassifier                 } from './workflows/support/models'
+include { closingWords                                } from './workflows/support/closing'
+include { gpuSlots                                      } from './workflows/support/gpus'
 include { PREDICT                                     } from './workflows/predict'
 
 workflow {
@@ -20,6 +22,7 @@ workflow {
         // [sample, [fasta, ...]], e.g. [gut, [gut_1.fa.gz, gut_2.fa.gz]]
         samples = channel.fromList(readSamples(options.input))
         models = findBundle(options.models)
-        PREDICT(samples, models, findClassifier(models, options.classifier), options)
+        summary = PREDICT(samples, models, findClassifier(models, options.classifier), options + [gpus: gpuSlots(options)])
+        summary.subscribe { json -> log.info(closingWords(json, options.outdir)) }
     }
 }

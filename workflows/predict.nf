@@ -6,6 +6,7 @@
  *                                             (per bin, 1 GPU)
  */
 
+include { codeOf          } from './support/code'
 include { stateOf         } from './support/models'
 include { CHECK_MODELS    } from '../modules/local/check_models'
 include { EXTRACT_FRAMES  } from '../modules/local/extract_frames'
@@ -14,6 +15,7 @@ include { EMBED_DNABERT_S } from '../modules/local/embed_dnabert_s'
 include { EMBED_ESM2      } from '../modules/local/embed_esm2'
 include { CLASSIFY        } from '../modules/local/classify'
 include { REPORT          } from '../modules/local/report'
+include { ASSERT_COMPLETE } from '../modules/local/assert_complete'
 
 workflow PREDICT {
     take:
@@ -24,7 +26,7 @@ workflow PREDICT {
 
     main:
     // Which classifier, and which encoders it needs: {classifier: {...}, encoders: [{kind, folder, layer, digest}, ...]}
-    checked = CHECK_MODELS(models, classifier, classifier.parent.parent == models, stateOf([models, classifier]))
+    checked = CHECK_MODELS(models, classifier, classifier.parent.parent == models, stateOf([models, classifier]), codeOf('check_models.py'))
     card = checked.json.map { json -> new groovy.json.JsonSlurper().parse(json) }
 
     frames = EXTRACT_FRAMES(
@@ -32,15 +34,17 @@ workflow PREDICT {
         card.map { c -> c.classifier.chunk_length },
         options.min_length,
         options.shard_size,
+        codeOf('extract_frames.py'),
     )
 
     packed = PACK_BINS(
-        frames.manifest.collect(sort: { path -> path.name }),
+        frames.manifest.collect(sort: { path -> path.name }).ifEmpty([]),
         card.map { c -> c.encoders*.kind },
-        [options.gpus, 1].max(),
+        options.gpus,
         options.bins,
         options.bin_weight,
         options.max_bin_tokens,
+        codeOf('pack_bins.py'),
     )
 
     // Bins of shards, e.g. [esm2, esm2_001, [gut.shard_00001.parquet, lake.shard_00004.parquet, ...]]
@@ -55,8 +59,8 @@ workflow PREDICT {
                 return [bin, files]
         }
 
-    dnabert_s = EMBED_DNABERT_S(bins.dnabert_s, card.map { c -> encoderOf(c, 'dnabert_s', models) }, options.precision, options.batch_tokens)
-    esm2 = EMBED_ESM2(bins.esm2, card.map { c -> encoderOf(c, 'esm2', models) }, options.precision, options.batch_tokens)
+    dnabert_s = EMBED_DNABERT_S(bins.dnabert_s, card.map { c -> encoderOf(c, 'dnabert_s', models) }, options.precision, options.batch_tokens, codeOf('embed_dnabert_s.py'))
+    esm2 = EMBED_ESM2(bins.esm2, card.map { c -> encoderOf(c, 'esm2', models) }, options.precision, options.batch_tokens, codeOf('embed_esm2.py'))
 
     // Embeddings by sample, e.g. [gut, [gut.shard_00001.esm2.parquet, ...]]; absent where none of its bins succeeded.
     embeddings = dnabert_s.embeddings
@@ -72,6 +76,7 @@ workflow PREDICT {
             .map { sample, tables, fasta, files -> [sample, tables, fasta, (files ?: []).toSorted { path -> path.name }] },
         card.map { c -> [classifier, c.digest] },
         options.min_score,
+        codeOf('classify.py'),
     )
 
     report = REPORT(
@@ -83,7 +88,12 @@ workflow PREDICT {
         asJson(options),
         channel.topic('versions').unique().toSortedList { a, b -> a[0] <=> b[0] }.map { list -> versionsJson(list) },
         file("${projectDir}/assets/multiqc_config.yml"),
+        codeOf('report.py'),
     )
+
+    if (!options.allow_partial) {
+        ASSERT_COMPLETE(report.summary)
+    }
 
     emit:
     report.summary // summary.json: totals, what is missing, and whether the run is complete

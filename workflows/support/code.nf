@@ -1,6 +1,6 @@
 /*
- * -resume hashes the script in bin/ that a task calls, but not what that script imports. A task's script therefore
- * holds the digest of the library modules it uses: an edit to one reruns the tasks that use it, and no others.
+ * -resume hashes the script in bin/ that a task calls, but not what that script imports. Each process therefore takes the
+ * digest of the library modules it uses as an input: an edit to one reruns the tasks that use it, and no others.
  */
 
 /** Digest of bin/<script> and of all modules of bin/virnucpro that it imports, directly or through others. */

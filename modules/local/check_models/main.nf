@@ -1,5 +1,3 @@
-include { codeOf } from '../../../workflows/support/code'
-
 // Before anything else runs: is the bundle whole, and does the classifier fit its encoders?
 process CHECK_MODELS {
     tag "${classifier.name}"
@@ -10,6 +8,7 @@ process CHECK_MODELS {
     path classifier
     val of_bundle // whether the classifier is the bundle's own
     val state // sizes and times of the bundle's files: a change runs this check anew
+    val code // digest of the modules that the script imports: -resume does not look at them by itself
 
     output:
     path 'models.json', emit: json
@@ -17,7 +16,6 @@ process CHECK_MODELS {
 
     script:
     """
-    # code ${codeOf('check_models.py')}
     check_models.py --models models --classifier ${of_bundle ? classifier.name : "./${classifier}"} --json models.json
     """
 

@@ -1,5 +1,3 @@
-include { codeOf } from '../../../workflows/support/code'
-
 process CLASSIFY {
     tag "${sample}"
     label 'process_medium'
@@ -8,6 +6,7 @@ process CLASSIFY {
     tuple val(sample), path(tables, stageAs: 'tables/*'), path(fasta, stageAs: 'input?/*'), path(embeddings, stageAs: 'embeddings/*')
     tuple path(classifier, stageAs: 'classifier'), val(weights) // weights: the bundle's digest, so that a change is noticed
     val min_score
+    val code // digest of the modules that the script imports: -resume does not look at them by itself
 
     output:
     tuple val(sample), path("${sample}/*.tsv"), emit: tables
@@ -18,7 +17,6 @@ process CLASSIFY {
 
     script:
     """
-    # code ${codeOf('classify.py')} weights ${weights}
     classify.py --sample '${sample}' --tables tables --embeddings embeddings --classifier classifier \\
         --fasta ${fasta} --min_score ${min_score} --out '${sample}'
     """

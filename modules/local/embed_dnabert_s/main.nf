@@ -1,5 +1,3 @@
-include { codeOf } from '../../../workflows/support/code'
-
 process EMBED_DNABERT_S {
     tag "${bin}"
     label 'process_gpu'
@@ -9,6 +7,7 @@ process EMBED_DNABERT_S {
     tuple path(encoder, stageAs: 'encoder'), val(layer), val(weights) // weights: their SHA-256, so that a change is noticed
     val precision
     val batch_tokens // 0: chosen from the free memory
+    val code // digest of the modules that the script imports: -resume does not look at them by itself
 
     output:
     path 'embeddings/*.dnabert_s.parquet', emit: embeddings, optional: true
@@ -19,7 +18,6 @@ process EMBED_DNABERT_S {
     script:
     def device = task.accelerator ? 'cuda' : 'cpu'
     """
-    # code ${codeOf('embed_dnabert_s.py')} weights ${weights}
     embed_dnabert_s.py --bin ${bin} --shards shards --encoder encoder --layer ${layer} --out embeddings \\
         --device ${device} --precision ${precision} --batch_tokens ${batch_tokens ?: 'auto'} \\
         --threads ${task.cpus} --attempt ${task.attempt}

@@ -1,5 +1,3 @@
-include { codeOf } from '../../../workflows/support/code'
-
 process EMBED_ESM2 {
     tag "${bin}"
     label 'process_gpu'
@@ -9,6 +7,7 @@ process EMBED_ESM2 {
     tuple path(encoder, stageAs: 'encoder'), val(layer), val(weights) // weights: their SHA-256, so that a change is noticed
     val precision
     val batch_tokens // 0: chosen from the free memory
+    val code // digest of the modules that the script imports: -resume does not look at them by itself
 
     output:
     path 'embeddings/*.esm2.parquet', emit: embeddings, optional: true
@@ -19,7 +18,6 @@ process EMBED_ESM2 {
     script:
     def device = task.accelerator ? 'cuda' : 'cpu'
     """
-    # code ${codeOf('embed_esm2.py')} weights ${weights}
     embed_esm2.py --bin ${bin} --shards shards --encoder encoder --layer ${layer} --out embeddings \\
         --device ${device} --precision ${precision} --batch_tokens ${batch_tokens ?: 'auto'} \\
         --threads ${task.cpus} --attempt ${task.attempt}

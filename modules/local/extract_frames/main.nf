@@ -1,5 +1,3 @@
-include { codeOf } from '../../../workflows/support/code'
-
 process EXTRACT_FRAMES {
     tag "${sample}"
     label 'process_low'
@@ -9,6 +7,7 @@ process EXTRACT_FRAMES {
     val chunk_length
     val min_length
     val shard_size
+    val code // digest of the modules that the script imports: -resume does not look at them by itself
 
     output:
     tuple val(sample), path('frames/*.{manifest.json,sequences.parquet,chunks.parquet}'), emit: tables
@@ -18,7 +17,6 @@ process EXTRACT_FRAMES {
 
     script:
     """
-    # code ${codeOf('extract_frames.py')}
     extract_frames.py --sample '${sample}' --fasta ${fasta} --out frames \\
         --chunk_length ${chunk_length} --min_length ${min_length} --shard_size ${shard_size}
     """

@@ -1,5 +1,3 @@
-include { codeOf } from '../../../workflows/support/code'
-
 process PACK_BINS {
     tag "${encoders.join(' and ')}"
     label 'process_low'
@@ -11,6 +9,7 @@ process PACK_BINS {
     val bins
     val weight
     val max_bin_tokens
+    val code // digest of the modules that the script imports: -resume does not look at them by itself
 
     output:
     path 'plan.json', emit: plan
@@ -18,7 +17,6 @@ process PACK_BINS {
 
     script:
     """
-    # code ${codeOf('pack_bins.py')}
     pack_bins.py --manifests manifests --encoders ${encoders.join(' ')} --weight ${weight} \\
         --gpus ${gpus} --bins ${bins} --max_bin_tokens ${max_bin_tokens} --out plan.json
     """

@@ -1,5 +1,3 @@
-include { codeOf } from '../../../workflows/support/code'
-
 // One page for the biologist and the operator, and tables for machines: what was found, what is missing, how the devices were used.
 process REPORT {
     tag 'run'
@@ -14,6 +12,7 @@ process REPORT {
     val parameters // {name: value}
     val versions // {process: {tool: version}}
     path multiqc_config
+    val code // digest of the modules that the script imports: -resume does not look at them by itself
 
     output:
     path 'report/multiqc_report.html', emit: html
@@ -25,7 +24,6 @@ process REPORT {
     // It takes the topic of versions, so its own tools cannot be in it: a process must not feed what it waits for.
     script:
     """
-    # code ${codeOf('report.py')}
     cat > expected.json <<'JSON'
     ${expected.replace('\n', '\n    ')}
     JSON

@@ -1,0 +1,81 @@
+/*
+ * How many GPUs may work at once. The plan of bins follows it; which GPU a task gets is not decided here (the scheduler
+ * does, or bin/virnucpro/gpus.py on one machine).
+ */
+
+/** At least 1: --gpus where it is given, else the GPUs of this machine where GPU tasks run on it. */
+def gpuSlots(Map options) {
+    if (options.gpus) {
+        return options.gpus
+    }
+    if (options.use_gpu == 'false') {
+        return 1
+    }
+    def executor = gpuExecutor()
+    if (executor != 'local') {
+        log.info("GPU tasks go to ${executor}: bins are chosen for one GPU, since --gpus does not say how many you may use")
+        return 1
+    }
+    makeLockFolder()
+    def found = countGpus(gpuListing(), System.getenv('CUDA_VISIBLE_DEVICES'))
+    if (found) {
+        log.info("GPUs of this machine: ${found}")
+    }
+    else if (options.use_gpu == 'true') {
+        log.warn('--use_gpu true, but nvidia-smi lists no GPU that this run may use')
+    }
+    return [found, 1].max()
+}
+
+/** Executor of the processes with the label process_gpu: a configuration may send only these to a cluster. */
+def gpuExecutor() {
+    def config = workflow.session.config
+    def process = config.process ?: [:]
+    def named = config.executor instanceof CharSequence ? config.executor : config.executor?.name
+    return process['withLabel:process_gpu']?.executor ?: process.executor ?: named ?: System.getenv('NXF_EXECUTOR') ?: 'local'
+}
+
+/** What `nvidia-smi -L` prints; '' where there is none, it fails, or it does not answer in a minute. */
+def gpuListing() {
+    def output = new StringBuilder()
+    try {
+        def command = ['nvidia-smi', '-L'].execute()
+        command.consumeProcessOutput(output, new StringBuilder())
+        command.waitForOrKill(60000)
+        return command.exitValue() == 0 ? output.toString() : ''
+    }
+    catch (IOException _e) {
+        return ''
+    }
+}
+
+/** GPUs in the listing, a GPU with MIG devices counting as these, that CUDA_VISIBLE_DEVICES (null: all) leaves. */
+def countGpus(String listing, String narrowed) {
+    // [[GPU-..., [MIG-..., ...]], ...]
+    def gpus = []
+    listing.eachLine { line ->
+        def uuid = line.find(/\(UUID: ([^)]+)\)/) { _all, id -> id }
+        if (uuid && line.trim().startsWith('MIG ')) {
+            gpus[-1][1] << uuid
+        }
+        else if (uuid) {
+            gpus << [uuid, []]
+        }
+    }
+    def tokens = narrowed == null ? gpus.indices*.toString() : narrowed.tokenize(', ')
+    return tokens.collectMany { token ->
+        gpus.withIndex().collectMany { gpu, index ->
+            def (uuid, parts) = gpu
+            def whole = token == "${index}".toString() || (token.startsWith('GPU-') && uuid.startsWith(token))
+            whole ? (parts ?: [uuid]) : parts.findAll { part -> token.startsWith('MIG-') && part.startsWith(token) }
+        }
+    }.unique().size()
+}
+
+/** Containers mount the folder of the GPU leases; were it missing, Docker would make one that only root can write. */
+def makeLockFolder() {
+    def folder = System.getenv('NF_VIRNUCPRO_GPU_LOCKS') ?: '/tmp/nf-virnucpro-gpus'
+    if (folder != 'off' && !file(folder).exists()) {
+        ['mkdir', '-p', '-m', '1777', folder].execute().waitFor()
+    }
+}

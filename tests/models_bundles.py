@@ -14,7 +14,7 @@ ESM2 = {
     "model_type": "esm",
     "num_hidden_layers": 2,
     "hidden_size": 20,
-    "num_attention_heads": 4,
+    "num_attention_heads": 2,
     "intermediate_size": 80,
 }
 DNABERT_S = {"model_type": "bert", "num_hidden_layers": 1, "hidden_size": 24, "num_attention_heads": 12}

@@ -28,6 +28,7 @@ HUB_LAYER = {
     "output.dense": "fc2",
     "LayerNorm": "final_layer_norm",
 }
+OLD_ENDS = {"gamma": "weight", "beta": "bias"}  # of layer norms, as some versions of transformers write them
 HUB_ENDS = {"embeddings.word_embeddings": "embed_tokens", "encoder.emb_layer_norm_after": "emb_layer_norm_after"}
 
 
@@ -77,6 +78,7 @@ def from_hub(folder: Path) -> tuple[dict, dict[str, StoredTensor]]:
 def fair_esm_name(name: str) -> str | None:
     """fair-esm's name of a tensor of the hub's; None for heads and for what ESM-2 does not use."""
     part, _, end = name.removeprefix("esm.").rpartition(".")
+    end = OLD_ENDS.get(end, end)
     if part in HUB_ENDS:
         return f"{HUB_ENDS[part]}.{end}"
     layer = re.fullmatch(r"encoder\.layer\.(\d+)\.(.+)", part)
@@ -94,7 +96,7 @@ def finish(path: Path, tensors: dict, heads: object, token_dropout: object, stat
     has = {"layers": layers, "dim": embed.shape[1]}
     if any(stated[k] is not None and stated[k] != has[k] for k in has):
         raise ModelError(f"{path}: says of itself {stated}, its tensors have {has}.")
-    if not isinstance(heads, int) or heads < 1 or has["dim"] % heads or not isinstance(token_dropout, bool):
+    if not isinstance(heads, int) or heads < 1 or has["dim"] % (2 * heads) or not isinstance(token_dropout, bool):
         raise ModelError(f"{path}: {heads!r} attention heads and token_dropout {token_dropout!r} are no ESM-2's.")
     config = EncoderConfig(layers, has["dim"], heads, fc1.shape[0], ESM2_TOKENS)
     raw = {

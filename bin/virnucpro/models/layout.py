@@ -37,7 +37,8 @@ def encoder_config(path: Path, kind: str, raw: object) -> EncoderConfig:
             raise ModelError(f"{path}: {name} is {value!r}, a positive whole number is needed.")
         values[name] = value
     config = EncoderConfig(**values)
-    if config.hidden_size % config.num_attention_heads:
+    # ESM-2 turns its queries and keys in pairs of values, so each head needs an even number.
+    if config.hidden_size % (config.num_attention_heads * (2 if kind == "esm2" else 1)):
         raise ModelError(
             f"{path}: hidden_size {config.hidden_size} cannot be split over {config.num_attention_heads} heads."
         )

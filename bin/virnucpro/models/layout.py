@@ -29,7 +29,7 @@ def encoder_config(path: Path, kind: str, raw: object) -> EncoderConfig:
     if not isinstance(raw, dict) or raw.get("model_type") != model_type:
         has = raw.get("model_type") if isinstance(raw, dict) else type(raw).__name__
         raise ModelError(f"{path}: model_type is {has!r}, an encoder of kind {kind} has {model_type!r}.")
-    raw = {"vocab_size": ESM2_TOKENS, "type_vocab_size": 2, **raw}
+    raw = ({"vocab_size": ESM2_TOKENS} if kind == "esm2" else {}) | {"type_vocab_size": 2} | raw
     values = {}
     for name in EncoderConfig.__dataclass_fields__:
         value = raw.get(name)

@@ -8,7 +8,7 @@ include { checkedParameters ; helpText ; startSummary } from './workflows/suppor
 include { readSamples                                 } from './workflows/support/samples'
 include { findBundle ; findClassifier                 } from './workflows/support/models'
 include { closingWords                                } from './workflows/support/closing'
-include { gpuSlots                                      } from './workflows/support/gpus'
+include { gpuSlots                                    } from './workflows/support/gpus'
 include { PREDICT                                     } from './workflows/predict'
 
 workflow {
@@ -20,7 +20,7 @@ workflow {
     else {
         log.info(startSummary(options))
         // [sample, [fasta, ...]], e.g. [gut, [gut_1.fa.gz, gut_2.fa.gz]]
-        samples = channel.fromList(readSamples(options.input))
+        samples = channel.fromList(readSamples(options.input ?: error('--input is needed: a samplesheet (sample,fasta), a FASTA file or a glob; see --help')))
         models = findBundle(options.models)
         summary = PREDICT(samples, models, findClassifier(models, options.classifier), options + [gpus: gpuSlots(options)])
         summary.subscribe { json -> log.info(closingWords(json, options.outdir)) }

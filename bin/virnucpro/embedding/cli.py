@@ -1,9 +1,10 @@
 """The command line of embed_dnabert_s.py and embed_esm2.py."""
 
 import argparse
-import os
 from pathlib import Path
 
+from virnucpro.embedding import process
+from virnucpro.embedding.events import Events
 from virnucpro.gpus import leased_gpu
 
 NAMES = {"dnabert_s": "DNABERT-S", "esm2": "ESM-2"}
@@ -12,27 +13,22 @@ NAMES = {"dnabert_s": "DNABERT-S", "esm2": "ESM-2"}
 def main(kind: str) -> None:
     """Parse the command line and run the task."""
     arguments = parser(kind).parse_args()
-    if arguments.threads:
-        os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
+    process.keep_freed_memory()
+    process.use_threads(arguments.threads)
+    process.tune_gpu_allocator()
+    events = Events(arguments.out / f"{arguments.bin}.events.jsonl", arguments.bin, kind, arguments.attempt)
+    process.on_sigterm(lambda: events.close("end", message="terminated by SIGTERM"))
     # Before PyTorch, so that a task that waits for a GPU holds next to no memory.
     with leased_gpu(arguments.device):
-        # PyTorch reads these settings when it is imported, and --help needs no PyTorch.
+        # PyTorch reads the settings above when it is imported, and --help needs no PyTorch.
         from virnucpro.embedding.task import Task, run_task
 
-        run_task(
-            Task(
-                kind=kind,
-                shards=arguments.shards,
-                encoder=arguments.encoder,
-                bin=arguments.bin,
-                out=arguments.out,
-                layer=arguments.layer,
-                precision=arguments.precision,
-                batch_tokens=arguments.batch_tokens,
-                device=arguments.device,
-                attempt=arguments.attempt,
-            )
-        )
+        options = {name: value for name, value in vars(arguments).items() if name != "threads"}
+        try:
+            run_task(Task(kind=kind, **options), events)
+        except Exception as e:
+            events.close("end", message=str(e))
+            raise
 
 
 def parser(kind: str) -> argparse.ArgumentParser:
@@ -49,10 +45,9 @@ def parser(kind: str) -> argparse.ArgumentParser:
     p.add_argument("--precision", choices=["auto", "fp32", "fp16", "bf16"], default="auto", help="of matrix products")
     p.add_argument("--batch_tokens", type=_budget, metavar="N", help="tokens per batch, or 'auto'")
     p.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to compute")
-    p.add_argument(
-        "--threads", type=_positive, metavar="N", help="CPU threads; as many as the machine has if not given"
-    )
+    p.add_argument("--threads", type=_positive, metavar="N", help="CPU threads, if not as many as the machine has")
     p.add_argument("--store", type=Path, metavar="DIR", help="folder of finished shards, shared between runs")
+    p.add_argument("--weights_sha256", metavar="HEX", help="of model.safetensors, where it is known; saves reading it")
     p.add_argument("--attempt", type=_positive, default=1, metavar="N", help="how often the task was started")
     return p
 
@@ -68,5 +63,5 @@ def _budget(text: str) -> int | None:
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
     return number

@@ -1,5 +1,6 @@
 """The device, precision and token budget of a task."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -8,6 +9,20 @@ from virnucpro.errors import UsageError
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
+# Tokens in a batch on a CPU: enough for its matrix products, few enough to stay in cache (docs/performance.md).
+CPU_TOKENS = 2048
+# On a GPU: beyond the upper figure a batch brings no more speed; below the lower the GPU idles.
+GPU_TOKENS = (2048, 65536)
+# A token needs about this many bytes for each unit of the encoder's width while a layer runs: residual stream and norm
+# in fp32, queries, keys, values and the wide inner layer in half precision, some of them twice. An upper estimate.
+BYTES_PER_WIDTH = {"fp32": 96, "fp16": 56, "bf16": 56}
+SHARE_OF_FREE_MEMORY = 0.6  # the rest is for fragments and for what the estimate misses
+
+# A batch below this share of the budget is not worth computing by itself (see batching.plan).
+SMALLEST_SHARE = {"cpu": 1 / 8, "cuda": 1 / 8}
+# Padded widths on a GPU: tensor cores and compiled code like multiples of 8.
+MULTIPLE = {"cpu": 1, "cuda": 8}
+
 
 class Device(NamedTuple):
     """Where a task computes; `uuid` is "" on a CPU."""
@@ -15,6 +30,11 @@ class Device(NamedTuple):
     torch: torch.device
     name: str
     uuid: str
+
+    @property
+    def is_gpu(self) -> bool:
+        """True on a GPU."""
+        return self.torch.type == "cuda"
 
     def report(self) -> dict:
         """For the report and the events."""
@@ -37,20 +57,31 @@ def choose_device(wanted: str) -> Device:
 def cpu_name() -> str:
     """The processor's model as Linux tells it, else "cpu"."""
     try:
-        with open("/proc/cpuinfo") as lines:  # noqa: PTH123
+        with Path("/proc/cpuinfo").open() as lines:
             return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return "cpu"
 
 
 def choose_precision(wanted: str, device: Device) -> str:
-    """`auto` is fp32 on a CPU, where half precision measured 4 times slower, and fp16 on a GPU with tensor cores.
+    """`auto` is fp32 on a CPU, for exactness and since half precision is slow on most, and fp16 on a GPU that has it.
 
     fp16 rather than bf16, since it keeps three more bits and ESM-2 runs in it safely (ESMFold does so), the more as the
     residual stream stays fp32 here.
     """
     if wanted != "auto":
         return wanted
-    if device.torch.type == "cuda" and torch.cuda.get_device_capability(device.torch) >= (7, 0):
+    if device.is_gpu and torch.cuda.get_device_capability(device.torch) >= (7, 0):  # Volta, the first with tensor cores
         return "fp16"
     return "fp32"
+
+
+def choose_budget(wanted: int | None, device: Device, width: int, precision: str) -> int:
+    """Tokens per batch: `wanted`, or on a GPU as many as its free memory holds beside the encoder of that width."""
+    if wanted:
+        return wanted
+    if not device.is_gpu:
+        return CPU_TOKENS
+    free, _ = torch.cuda.mem_get_info(device.torch)
+    lowest, highest = GPU_TOKENS
+    return min(highest, max(lowest, int(SHARE_OF_FREE_MEMORY * free / (BYTES_PER_WIDTH[precision] * width))))

@@ -2,88 +2,150 @@
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from virnucpro.embedding.batching import Batch, halves, plan
-from virnucpro.embedding.faults import is_cuda_fault, is_out_of_memory
+from virnucpro.embedding.compiled import FrequentLengths
+from virnucpro.embedding.faults import cuda_faults_end_the_task, first_line, is_cuda_fault, is_out_of_memory
 from virnucpro.encoders.ragged import Ragged
-from virnucpro.errors import CudaFault
+
+OUT_OF_MEMORY = "out of memory"
+NOT_FINITE = "the embedding is not finite (NaN or infinity)"
+
+
+@dataclass
+class Launched:
+    """Batches whose results are, on a GPU, still on their way into `out`, in the order of `rows`."""
+
+    tokens: Ragged
+    out: torch.Tensor  # float32 [sequences, dim] on the host
+    rows: list[np.ndarray] = field(default_factory=list)
+    filled: int = 0
+    failed: dict[int, str] = field(default_factory=dict)
+    arrived: torch.cuda.Event | None = None
 
 
 class Embedder:
     """An encoder with the token budget that its device has proved to hold.
 
-    `on_batch(rows)` is told of each finished batch, `on_retry(reason)` of each that is tried again in smaller parts.
+    exact: gives the same encoder in fp32, for rows that overflow in half precision; None where there is no need.
+    `on_batch(rows)` is told of each batch that was launched, `on_retry(reason)` of each that is tried again in parts.
     """
 
-    def __init__(self, encoder, device: torch.device, budget: int, smallest: int, multiple: int = 1):
+    def __init__(
+        self,
+        encoder,
+        device: torch.device,
+        budget: int,
+        smallest: int,
+        multiple: int = 1,
+        frequent: FrequentLengths | None = None,
+        exact: Callable[[], torch.nn.Module] | None = None,
+    ):
         self.encoder, self.device = encoder, device
         self.budget, self.smallest, self.multiple = budget, smallest, multiple
-        self.oom_halvings = 0
+        self.frequent, self.exact = frequent, exact
+        self.oom_halvings = self.recomputed = 0
         self.tokens = self.padding_tokens = 0
         self.on_batch: Callable[[np.ndarray], None] = lambda rows: None
         self.on_retry: Callable[[str], None] = lambda reason: None
 
     def embed(self, tokens: Ragged) -> tuple[np.ndarray, dict[int, str]]:
-        """Embeddings float32 [sequences, dim], and the reason for each row that has none.
+        """Embeddings float32 [sequences, dim], and for each row that has none the reason."""
+        return self.finish(self.launch(tokens))
 
-        A batch that does not fit in memory is tried again in halves, and so are all later ones; a batch that fails
-        otherwise is halved until the sequence at fault stands alone. Raises CudaFault where the GPU is lost.
+    def launch(self, tokens: Ragged) -> Launched:
+        """Send all batches to the device. On a GPU this returns before they are computed.
+
+        A batch that does not fit in memory is tried again in halves, and all later ones are made as small; a batch that
+        fails otherwise is halved until the sequence at fault stands alone. Raises CudaFault where the GPU is lost.
         """
-        out = np.zeros((len(tokens.length), self.encoder.dim), dtype=np.float32)
-        failed: dict[int, str] = {}
+        shape = (len(tokens.length), self.encoder.dim)
+        launched = Launched(tokens, torch.zeros(shape, pin_memory=self.device.type == "cuda"))
         todo = deque(plan(tokens.length, self.budget, self.smallest, self.multiple))
         while todo:
             batch = todo.popleft()
             if batch.tokens > self.budget and len(batch.rows) > 1:
                 todo.extendleft(reversed(halves(batch, tokens.length)))
                 continue
-            reason = self._try(batch, tokens, out)
-            if reason is None:
-                self.on_batch(batch.rows)
-            elif len(batch.rows) > 1:
+            reason = self._try(batch, launched)
+            if reason is not None and len(batch.rows) > 1:
                 self.on_retry(reason)
                 todo.extendleft(reversed(halves(batch, tokens.length)))
-            else:
-                failed[int(batch.rows[0])] = reason
-                self.on_batch(batch.rows)
-        for row in np.flatnonzero(~np.isfinite(out).all(axis=1)):
-            failed[int(row)] = "the embedding is not a finite number (NaN or infinity)"
-        return out, failed
+                continue
+            if reason is not None:
+                launched.failed[int(batch.rows[0])] = reason
+            self.on_batch(batch.rows)
+        if self.device.type == "cuda":
+            launched.arrived = torch.cuda.Event()
+            launched.arrived.record()
+        return launched
 
-    def _try(self, batch: Batch, tokens: Ragged, out: np.ndarray) -> str | None:
-        """Compute one batch; None, or the reason why it failed."""
+    def finish(self, launched: Launched) -> tuple[np.ndarray, dict[int, str]]:
+        """Wait for the results; rows that are not finite are computed again in fp32 where that may help."""
+        if launched.arrived is not None:
+            with cuda_faults_end_the_task():
+                launched.arrived.synchronize()
+        failed = launched.failed
+        vectors = np.zeros(launched.out.shape, dtype=np.float32)
+        if launched.rows:
+            vectors[np.concatenate(launched.rows)] = launched.out[: launched.filled].numpy()
+        odd = [row for row in np.flatnonzero(~np.isfinite(vectors).all(axis=1)).tolist() if row not in failed]
+        if odd and self.exact is not None:
+            self._again_in_fp32(odd, launched.tokens, vectors, failed)
+        failed |= {row: NOT_FINITE for row in odd if row not in failed and not np.isfinite(vectors[row]).all()}
+        return vectors, failed
+
+    def _again_in_fp32(self, odd: list[int], tokens: Ragged, vectors: np.ndarray, failed: dict[int, str]) -> None:
+        self.on_retry(f"{len(odd)} embeddings overflow in half precision: again in fp32")
+        again = Embedder(self.exact(), self.device, max(1, self.budget // 2), self.smallest, self.multiple)
+        vectors[odd], still_failed = again.embed(tokens.select(np.array(odd)))
+        failed |= {odd[row]: reason for row, reason in still_failed.items()}
+        self.recomputed += len(odd)
+
+    def _try(self, batch: Batch, launched: Launched) -> str | None:
+        """Launch one batch; None, or the reason why it failed."""
         try:
-            self._compute(batch, tokens, out)
+            self._compute(batch, launched)
         except Exception as e:
             if is_cuda_fault(e):
-                raise CudaFault(f"the GPU failed ({_first_line(e)}); a retry on another GPU or node may work") from e
-            reason, memory = _first_line(e), is_out_of_memory(e)
+                with cuda_faults_end_the_task():
+                    raise
+            reason, memory = first_line(e), is_out_of_memory(e)
         else:
             return None
+        if not memory:
+            return reason
         # Outside the except clause: the exception's frames hold on to the tensors that did not fit.
-        if memory:
-            reason = "out of memory even when computed alone" if len(batch.rows) == 1 else "out of memory"
-            if len(batch.rows) > 1:
-                self.budget = max(1, batch.tokens // 2)
-                self.oom_halvings += 1
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
-        return reason
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if len(batch.rows) == 1:
+            return f"{OUT_OF_MEMORY}, even when computed alone"
+        self.budget = max(1, batch.tokens // 2)
+        self.oom_halvings += 1
+        return OUT_OF_MEMORY
 
     @torch.inference_mode()
-    def _compute(self, batch: Batch, tokens: Ragged, out: np.ndarray) -> None:
-        ids = torch.from_numpy(tokens.rows(batch.rows, batch.width, self.encoder.pad)).to(self.device)
-        length = None
-        if batch.padding:
-            length = torch.from_numpy(tokens.length[batch.rows]).to(self.device)
-        out[batch.rows] = self.encoder(ids, length).cpu().numpy()
+    def _compute(self, batch: Batch, launched: Launched) -> None:
+        tokens = launched.tokens
+        if self.frequent is not None:
+            self.frequent.count(len(batch.rows), batch.width)
+        ids = self._to_device(tokens.rows(batch.rows, batch.width, self.encoder.pad))
+        length = self._to_device(tokens.length[batch.rows]) if batch.padding else None
+        pooled = self.encoder(ids, length)  # [rows, dim]
+        stop = launched.filled + len(batch.rows)
+        launched.out[launched.filled : stop].copy_(pooled, non_blocking=True)
+        launched.rows.append(batch.rows)
+        launched.filled = stop
         self.tokens += batch.tokens - batch.padding
         self.padding_tokens += batch.padding
 
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    def _to_device(self, values: np.ndarray) -> torch.Tensor:
+        """Through pinned memory, so that the copy to a GPU overlaps with its work."""
+        tensor = torch.from_numpy(values)
+        if self.device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self.device, non_blocking=True)

@@ -4,58 +4,71 @@ import json
 import os
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
 
 INTERVAL = 10.0  # seconds between two lines of progress
-_BAR = 30
+BAR_INTERVAL = 0.5
+_BAR = 30  # characters
 
 
 class Events:
-    """The task's event file and its count of frames. Every event is on disk when `emit` returns."""
+    """The task's event file and its count of frames. An event is on disk when the call returns; any thread may call."""
 
-    def __init__(self, path: Path, bin_name: str, encoder: str, attempt: int, total: int):
-        self.total, self.done, self.failed, self.tokens = total, 0, 0, 0
-        self.computed = 0  # frames done that were not taken from the store: what the speed is measured on
+    def __init__(self, path: Path, bin_name: str, encoder: str, attempt: int):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.total = self.done = self.failed = self.tokens = 0
+        self._computed = 0  # frames done that were neither stored nor known: what the speed is measured on
         self._file = path.open("w", buffering=1)
+        self._lock = threading.RLock()
         self._constant = {"bin": bin_name, "encoder": encoder, "attempt": attempt}
         self._constant |= {"hostname": socket.gethostname(), "pid": os.getpid()}
         self._device: dict = {}
-        self._work_started: float | None = None
-        self._last = 0.0
+        self._began: float | None = None
+        self._last = time.monotonic()
         self._is_terminal = sys.stderr.isatty()
 
-    def start(self, device: dict) -> None:
-        """The model is loaded, the work begins."""
-        self._device = device
-        self._work_started = self._last = time.monotonic()
+    def start(self, total: int, device: dict) -> None:
+        """The device is known; the model is being loaded."""
+        self.total, self._device = total, device
         self.emit("start")
+
+    def begin_work(self) -> None:
+        """The model is loaded: speed counts from here."""
+        self._began = self._last = time.monotonic()
 
     def advance(self, frames: int, tokens: int, computed: bool = True) -> None:
         """Count frames that are finished; say so when the interval is over."""
-        self.done += frames
-        self.tokens += tokens
-        self.computed += frames if computed else 0
-        now = time.monotonic()
-        if now - self._last >= (0.5 if self._is_terminal else INTERVAL):
-            self._last = now
-            self.emit("progress")
-            self._show()
+        with self._lock:
+            self.done += frames
+            self.tokens += tokens
+            self._computed += frames if computed else 0
+            now = time.monotonic()
+            if now - self._last >= (BAR_INTERVAL if self._is_terminal else INTERVAL):
+                self._last = now
+                self.emit("progress")
+                self._show()
+
+    def fail(self, **entry) -> None:
+        """One frame has no embedding: shard, frame_key, frame_id, reason."""
+        with self._lock:
+            self.failed += 1
+            self.emit("failed", **entry)
+
+    def warn(self, message: str) -> None:
+        """Something did not work that ends no task."""
+        self.emit("progress", message=message)
+        print(f"warning: {message}", file=sys.stderr, flush=True)
 
     def emit(self, event: str, **more) -> None:
         """Append one event with the present counts."""
-        counts = {"done": self.done, "total": self.total, "failed": self.failed}
-        speed = {"tokens_per_second": self.tokens_per_second(), "seconds_left": self.seconds_left()}
-        record = {
-            "time": time.time(),
-            "event": event,
-            **self._constant,
-            "device": self._device,
-            **counts,
-            **speed,
-            **more,
-        }
-        self._file.write(json.dumps(record) + "\n")
+        with self._lock:
+            counts = {"done": self.done, "total": self.total, "failed": self.failed}
+            speed = {"tokens_per_second": self.tokens_per_second(), "seconds_left": self.seconds_left()}
+            record = {"time": time.time(), "event": event, **self._constant, "device": self._device, **counts, **speed}
+            if not self._file.closed:
+                self._file.write(json.dumps(record | more) + "\n")
 
     def tokens_per_second(self) -> float | None:
         """Tokens computed (no padding) per second of work so far."""
@@ -64,20 +77,21 @@ class Events:
 
     def seconds_left(self) -> float | None:
         """At the speed so far; None before the first batch."""
-        if not self.computed:
-            return 0.0 if self.done == self.total else None
-        return round((self.total - self.done) * self._seconds() / self.computed, 1)
+        if not self._computed:
+            return 0.0 if self.total and self.done == self.total else None
+        return round((self.total - self.done) * self._seconds() / self._computed, 1)
 
     def close(self, event: str, **more) -> None:
         """The last event, and the end of the bar."""
-        self.emit(event, **more)
-        self._show()
-        if self._is_terminal:
-            print(file=sys.stderr)
-        self._file.close()
+        with self._lock:
+            self.emit(event, **more)
+            self._show()
+            if self._is_terminal:
+                print(file=sys.stderr)
+            self._file.close()
 
     def _seconds(self) -> float:
-        return 0.0 if self._work_started is None else time.monotonic() - self._work_started
+        return 0.0 if self._began is None else time.monotonic() - self._began
 
     def _show(self) -> None:
         left = self.seconds_left()

@@ -1,6 +1,11 @@
 """What went wrong in a batch: too little memory, a broken GPU, or the data."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
+
+from virnucpro.errors import CudaFault
 
 # Messages of PyTorch, cuBLAS and cuDNN; not all of them come as torch.OutOfMemoryError.
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
@@ -21,3 +26,20 @@ def is_cuda_fault(error: BaseException) -> bool:
     if isinstance(error, torch.AcceleratorError):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _CUDA_FAULT)
+
+
+@contextmanager
+def cuda_faults_end_the_task() -> Iterator[None]:
+    """Turn an error that means a lost GPU into CudaFault (exit code 70)."""
+    try:
+        yield
+    except Exception as e:
+        if is_cuda_fault(e):
+            raise CudaFault(f"the GPU failed ({first_line(e)}); a retry on another GPU or node may work") from e
+        raise
+
+
+def first_line(error: BaseException) -> str:
+    """The error's kind and the first line of its message."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__

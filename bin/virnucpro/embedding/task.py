@@ -1,26 +1,29 @@
 """One embedding task: a bin's shards through one encoder."""
 
-import json
-import platform
-import resource
-import socket
+import hashlib
 import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pyarrow
-import safetensors
-import tokenizers
 import torch
 
-from virnucpro.embedding.device import PRECISIONS, Device, choose_device, choose_precision
-from virnucpro.embedding.embedder import Embedder
+from virnucpro import encoders
+from virnucpro.embedding import device as devices
+from virnucpro.embedding.compiled import FrequentLengths
+from virnucpro.embedding.embedder import OUT_OF_MEMORY, Embedder, Launched
 from virnucpro.embedding.events import Events
-from virnucpro.embedding.shards import count_frames, digests, list_shards, read_shard
+from virnucpro.embedding.report import Report, write_report
+from virnucpro.embedding.shards import count_frames, list_shards
+from virnucpro.embedding.store import Store
+from virnucpro.embedding.work import EMPTY, Bin, Work
 from virnucpro.embedding.writing import embedding_table, write_embeddings
 from virnucpro.encoders import dnabert_s, esm2
 from virnucpro.encoders.weights import sha256
+from virnucpro.errors import VirnucproError
 
 LOAD = {"dnabert_s": dnabert_s.load, "esm2": esm2.load}
 
@@ -34,119 +37,190 @@ class Task:
     encoder: Path
     bin: str
     out: Path
-    layer: int | str
-    precision: str
-    batch_tokens: int | None
-    device: str
-    attempt: int
+    layer: int | str = "last"
+    precision: str = "auto"
+    batch_tokens: int | None = None
+    device: str = "auto"
+    store: Path | None = None
+    weights_sha256: str | None = None
+    attempt: int = 1
 
 
-def run_task(task: Task) -> None:
-    """Embed every shard of the bin; writes the embedding files, the events and, last, the report."""
-    started = time.time()
+@dataclass
+class Running:
+    """A shard whose batches were sent to the device."""
+
+    work: Work
+    launched: Launched | None
+    tokens: int
+    started: float
+
+
+def run_task(task: Task, events: Events) -> None:
+    """Embed every shard of the bin; writes the embedding files and, last, the report.
+
+    Reading and tokenising the next shard, computing this one and writing the one before overlap. A shard is saved as
+    soon as it is done.
+    """
+    report = Report(task.kind, task.encoder.resolve().name, task.bin, task.attempt)
     paths = list_shards(task.shards)
-    total = sum(count_frames(path) for path in paths)
-    task.out.mkdir(parents=True, exist_ok=True)
-    events = Events(task.out / f"{task.bin}.events.jsonl", task.bin, task.kind, task.attempt, total)
-    device = choose_device(task.device)
-    precision = choose_precision(task.precision, device)
-    encoder = LOAD[task.kind](task.encoder, task.layer, device.torch, PRECISIONS[precision])
-    metadata = {
-        "encoder": task.kind,
-        "weights_sha256": sha256(task.encoder / "model.safetensors"),
-        "layer": str(encoder.layer),
-        "precision": precision,
-        "dim": str(encoder.dim),
-    }
-    loaded = time.time()
-    embedder = Embedder(encoder, device.torch, task.batch_tokens or 4096, smallest=512)
+    device = devices.choose_device(task.device)
+    precision = devices.choose_precision(task.precision, device)
+    events.start(sum(map(count_frames, paths)), device.report())
+    with ThreadPoolExecutor(1) as pool:  # hashing and reading overlap with loading the weights
+        weights = pool.submit(_weights_digest, task)
+        encoder = LOAD[task.kind](task.encoder, task.layer, device.torch, devices.PRECISIONS[precision])
+        identity = weights.result() | {"layer": str(encoder.layer), "precision": precision}
+    store = Store(task.store, task.kind, identity | _other_digests(task.encoder)) if task.store else None
+    bin_ = Bin(paths, task.kind, store)
+    repeats = bin_.prepare(encoder, task.out)
+    embedder = _embedder(task, encoder, device, precision)
     embedder.on_retry = lambda reason: events.emit("retry", reason=reason)
-    events.start(device.report())
-    shards, failures, unique = [], [], 0
-    for path in paths:
-        before, tokens_before = time.time(), embedder.tokens
-        shard = read_shard(path, task.kind)
-        frames = len(shard.sequences)
-        _, first, member = np.unique(digests(shard.sequences), return_index=True, return_inverse=True)
-        unique += len(first)
-        copies = np.bincount(member, minlength=len(first))
-        tokens = encoder.tokenize([shard.sequences[i] or "" for i in first])
-        embedder.on_batch = lambda rows, c=copies, t=tokens: events.advance(
-            int(c[rows].sum()), int(t.length[rows].sum())
-        )
-        vectors, failed = embedder.embed(tokens)
-        done = np.ones(len(first), dtype=bool)
-        done[list(failed)] = False
-        for row in np.flatnonzero(~done[member]):
-            failures.append(
-                {
-                    "shard": shard.name,
-                    "frame_key": shard.frame_key[int(row)].as_py(),
-                    "frame_id": shard.frame_id[int(row)].as_py(),
-                    "reason": failed[int(member[row])],
-                }
-            )
-            events.failed += 1
-            events.emit("failed", **failures[-1])
-        table = embedding_table(shard, vectors[member], done[member], metadata)
-        write_embeddings(table, task.out / f"{shard.name}.{task.kind}.parquet")
-        shards.append(
-            {
-                "shard": shard.name,
-                "frames": frames,
-                "processed": table.num_rows,
-                "failed": frames - table.num_rows,
-                "tokens": embedder.tokens - tokens_before,
-                "seconds": round(time.time() - before, 3),
-                "reused": False,
-            }
-        )
-        events.emit("shard", shard=shard.name)
-    finished = time.time()
-    work = finished - loaded
-    report = {
-        "format": 1,
-        "encoder": task.kind,
-        "model": task.encoder.resolve().name,
-        "bin": task.bin,
-        "attempt": task.attempt,
-        "device": device.report(),
-        "precision": precision,
-        "processed": sum(s["processed"] for s in shards),
-        "failed": failures,
-        "shards": shards,
-        "tokens": embedder.tokens,
-        "padding_tokens": embedder.padding_tokens,
-        "unique_sequences": unique,
-        "started": started,
-        "finished": finished,
-        "seconds": {
-            "load": round(loaded - started, 3),
-            "work": round(work, 3),
-            "total": round(finished - started, 3),
-        },
-        "tokens_per_second": round(embedder.tokens / work, 1),
-        "peak_memory_bytes": peak_memory(device),
-        "batch_tokens": embedder.budget,
-        "oom_halvings": embedder.oom_halvings,
-        "hostname": socket.gethostname(),
-        "versions": versions(),
-    }
-    path = task.out / f"{task.bin}.report.json"
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(report, indent=1) + "\n")
-    part.replace(path)
+    report.loaded = time.time()
+    events.begin_work()
+
+    metadata = {"encoder": task.kind, **identity, "dim": str(encoder.dim)}
+    saver = Saver(task, store, events, metadata)
+    running: deque[Running] = deque()
+    with saver:
+        for work in bin_.work():
+            running.append(_launch(work, embedder, events))
+            # A GPU starts on this shard while the one before is being collected; on a CPU it is done already.
+            if len(running) > device.is_gpu:
+                _finish(running.popleft(), embedder, repeats, report, events, saver)
+        while running:
+            _finish(running.popleft(), embedder, repeats, report, events, saver)
+    _check_that_something_worked(report)
+    write_report(report.content(device, precision, embedder, repeats.sequences), task.out / f"{task.bin}.report.json")
     events.close("end")
 
 
-def peak_memory(device: Device) -> int:
-    """Bytes: of the GPU's memory, or of this process on a CPU."""
-    if device.torch.type == "cuda":
-        return torch.cuda.max_memory_allocated(device.torch)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def _weights_digest(task: Task) -> dict[str, str]:
+    return {"weights_sha256": task.weights_sha256 or sha256(task.encoder / "model.safetensors")}
 
 
-def versions() -> dict[str, str]:
-    """Of everything that computes."""
-    modules = (torch, np, pyarrow, safetensors, tokenizers)
-    return {"python": platform.python_version()} | {m.__name__: m.__version__ for m in modules}
+def _other_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of what embeddings depend on beside the weights: the encoder's small files, the code that computes."""
+    files = [path for name in ("config.json", "tokenizer.json") if (path := folder / name).is_file()]
+    code = hashlib.sha256()
+    for path in sorted(Path(encoders.__file__).parent.glob("*.py")):
+        code.update(path.read_bytes())
+    return {path.name: sha256(path) for path in files} | {"code": code.hexdigest()}
+
+
+def _embedder(task: Task, encoder, device: devices.Device, precision: str) -> Embedder:
+    kind = device.torch.type
+    budget = devices.choose_budget(task.batch_tokens, device, encoder.dim, precision)
+    exact = None
+    if precision != "fp32":
+        exact = partial(LOAD[task.kind], task.encoder, task.layer, device.torch, torch.float32)
+    return Embedder(
+        encoder,
+        device.torch,
+        budget,
+        smallest=int(budget * devices.SMALLEST_SHARE[kind]),
+        multiple=devices.MULTIPLE[kind],
+        frequent=FrequentLengths(encoder) if device.is_gpu else None,
+        exact=exact,
+    )
+
+
+def _launch(work: Work, embedder: Embedder, events: Events) -> Running:
+    started, tokens_before = time.time(), embedder.tokens
+    if work.tokens is None:
+        return Running(work, None, 0, started)
+
+    def advance(rows: np.ndarray) -> None:
+        events.advance(int(work.copies[work.compute[rows]].sum()), int(work.tokens.length[rows].sum()))
+
+    embedder.on_batch = advance
+    launched = embedder.launch(work.tokens)
+    return Running(work, launched, embedder.tokens - tokens_before, started)
+
+
+def _finish(running: Running, embedder: Embedder, repeats, report: Report, events: Events, saver: "Saver") -> None:
+    """Collect a shard's embeddings, account for each frame, and hand the shard over to be written."""
+    work = running.work
+    reasons: dict[int, str] = {}  # by number of the sequence
+    if work.stored is not None:
+        vectors = work.stored
+        own = np.flatnonzero(work.slots >= 0)
+        first_frame = np.unique(work.member, return_index=True)[1]
+        repeats.put(work.slots[own], vectors[first_frame[own]], {})
+        events.advance(len(vectors), 0, computed=False)
+    else:
+        distinct = np.zeros((len(work.copies), embedder.encoder.dim), dtype=np.float32)
+        if running.launched is not None:
+            distinct[work.compute], failed = embedder.finish(running.launched)
+            reasons |= {int(work.compute[row]): reason for row, reason in failed.items()}
+            own = np.flatnonzero(work.slots[work.compute] >= 0)
+            shared_reasons = {i: failed[int(row)] for i, row in enumerate(own) if int(row) in failed}
+            repeats.put(work.slots[work.compute[own]], distinct[work.compute[own]], shared_reasons)
+        if len(work.known):
+            distinct[work.known], failed = repeats.get(work.slots[work.known])
+            reasons |= {int(work.known[row]): reason for row, reason in failed.items()}
+        reasons |= {int(number): EMPTY for number in work.empty}
+        vectors = distinct[work.member]
+        events.advance(int(work.copies[work.known].sum() + work.copies[work.empty].sum()), 0, computed=False)
+    done = np.ones(len(vectors), dtype=bool)
+    if reasons:
+        done = ~np.isin(work.member, list(reasons))
+        for row in np.flatnonzero(~done).tolist():
+            events.fail(**report.add_failure(work.shard, row, reasons[int(work.member[row])]))
+    reused = work.stored is not None
+    seconds = time.time() - running.started
+    report.add_shard(work.shard.name, len(done), int(done.sum()), running.tokens, seconds, reused)
+    saver.save(work, vectors, done, reused)
+
+
+def _check_that_something_worked(report: Report) -> None:
+    """A task that could compute nothing at all did not succeed: another try, elsewhere, may do better."""
+    tried = [entry for entry in report.failed if entry["reason"] != EMPTY]
+    if tried and not any(shard["processed"] for shard in report.shards):
+        advice = "give the task a device with more memory" if tried[0]["reason"].startswith(OUT_OF_MEMORY) else ""
+        advice = advice or "the encoder's files or this installation may be damaged"
+        raise VirnucproError(
+            f"{report.bin}: none of {len(tried)} frames could be embedded; the first, {tried[0]['frame_id']} of "
+            f"{tried[0]['shard']}: {tried[0]['reason']}; {advice}"
+        )
+
+
+class Saver:
+    """Writes finished shards in a thread of its own, one at a time."""
+
+    def __init__(self, task: Task, store: Store | None, events: Events, metadata: dict[str, str]):
+        self._task, self._store, self._events, self._metadata = task, store, events, metadata
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="save")
+        self._last: Future | None = None
+
+    def save(self, work: Work, vectors: np.ndarray, done: np.ndarray, reused: bool) -> None:
+        """Hand a shard over; waits while the one before is not yet written, so that memory stays flat."""
+        self._wait()
+        self._last = self._pool.submit(self._save, work, vectors, done, reused)
+
+    def _save(self, work: Work, vectors: np.ndarray, done: np.ndarray, reused: bool) -> None:
+        # Only whole shards are kept: what failed once, for want of memory say, may go through next time.
+        if self._store is not None and not reused and done.all():
+            self._store.save(work.key, vectors)
+        name = work.shard.name
+        table = embedding_table(work.shard, vectors, done, self._metadata)
+        write_embeddings(table, self._task.out / f"{name}.{self._task.kind}.parquet")
+        for problem in self._store.problems if self._store else []:
+            self._events.warn(problem)
+        if self._store:
+            self._store.problems.clear()
+        self._events.emit("shard", shard=name, reused=reused)
+
+    def _wait(self) -> None:
+        if self._last is not None:
+            self._last.result()
+
+    def __enter__(self) -> "Saver":
+        return self
+
+    def __exit__(self, kind: type | None, *_) -> None:
+        try:
+            if kind is None:
+                self._wait()
+        finally:
+            self._pool.shutdown()

@@ -10,20 +10,21 @@ from virnucpro.embedding.shards import Shard
 from virnucpro.tables import embedding_schema
 
 
+def vector_column(vectors: np.ndarray) -> pa.FixedSizeListArray:
+    """float32 [rows, dim] as a column of lists of fixed size, without a copy."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1])
+
+
 def embedding_table(shard: Shard, vectors: np.ndarray, done: np.ndarray, metadata: dict[str, str]) -> pa.Table:
     """Rows of the frames for which `done` (bool [frames]) is true, in the shard's order.
 
     vectors: float32 [frames, dim].
     """
+    keys, ids = shard.frame_key, shard.frame_id
     if not done.all():
         keep = pa.array(np.flatnonzero(done))
-        vectors = vectors[done]
-        keys, ids = shard.frame_key.take(keep), shard.frame_id.take(keep)
-    else:
-        keys, ids = shard.frame_key, shard.frame_id
-    dim = vectors.shape[1]
-    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), dim)
-    return pa.table([keys, ids, column], schema=embedding_schema(dim, metadata))
+        vectors, keys, ids = vectors[done], keys.take(keep), ids.take(keep)
+    return pa.table([keys, ids, vector_column(vectors)], schema=embedding_schema(vectors.shape[1], metadata))
 
 
 def write_embeddings(table: pa.Table, path: Path) -> None:

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from virnucpro.encoders.linear import linear, linear_add, linear_gated
 from virnucpro.encoders.ragged import Ragged, ragged
 from virnucpro.encoders.weights import Weights, assign, choose_layer, open_weights, read_config, take
 from virnucpro.errors import ModelError
@@ -75,12 +76,11 @@ class Block(nn.Module):
         """x [B, T, D] fp32; bias [1 or B, H, T, T], added to the attention scores."""
         B, T, D = x.shape
         dtype = self.qkv.weight.dtype
-        qkv = self.qkv(x.to(dtype)).view(B, T, 3, self.heads, D // self.heads)
+        qkv = linear(x.to(dtype), self.qkv).view(B, T, 3, self.heads, D // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, T, d]
-        a = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        x = self.attention_norm(x + self.out(a.transpose(1, 2).reshape(B, T, D)))  # [B, H, T, d] -> [B, T, D]
-        gate, up = self.gated(x.to(dtype)).chunk(2, dim=-1)  # each [B, T, hidden]
-        return self.mlp_norm(x + self.down(F.gelu(gate) * up))
+        a = F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2)  # [B, T, H, d]
+        x = self.attention_norm(linear_add(a.reshape(B, T, D), self.out, x))
+        return self.mlp_norm(linear_add(linear_gated(x.to(dtype), self.gated), self.down, x))
 
 
 class DNABERTS(nn.Module):

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from virnucpro.encoders.linear import linear, linear_add, linear_gelu
 from virnucpro.encoders.ragged import Ragged, ragged
 from virnucpro.encoders.weights import Weights, assign, choose_layer, open_weights, read_config, take
 
@@ -80,21 +81,31 @@ class Block(nn.Module):
         self.up = nn.Linear(c.dim, c.hidden)
         self.down = nn.Linear(c.hidden, c.dim)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
-        """x [B, T, D] fp32; cos, sin [T, 1, d]; mask None or bool [B, 1, 1, T], True where a token may be looked at."""
+    def forward(self, x: Tensor, rotation: Tensor, mask: Tensor | None) -> Tensor:
+        """x [B, T, D] fp32; rotation [T, 1, 1, d/2, 2]; mask None or bool [B, 1, 1, T], False where there is padding."""
         B, T, D = x.shape
         dtype = self.qkv.weight.dtype
-        qkv = self.qkv(self.attention_norm(x).to(dtype)).view(B, T, 3, self.heads, D // self.heads)
-        q, k, v = rotate(qkv[:, :, 0], cos, sin), rotate(qkv[:, :, 1], cos, sin), qkv[:, :, 2]  # each [B, T, H, d]
-        a = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=mask)
-        x = x + self.out(a.transpose(1, 2).reshape(B, T, D))  # [B, H, T, d] -> [B, T, D]
-        return x + self.down(F.gelu(self.up(self.mlp_norm(x).to(dtype))))
+        qkv = linear(self.attention_norm(x).to(dtype), self.qkv).view(B, T, 3, self.heads, D // self.heads)
+        q, k = rotate(qkv[:, :, :2], rotation).transpose(1, 3).unbind(2)  # [B, T, 2, H, d] -> each [B, H, T, d]
+        v = qkv[:, :, 2].transpose(1, 2)
+        a = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2)  # [B, T, H, d]
+        x = linear_add(a.reshape(B, T, D), self.out, x)
+        return linear_add(linear_gelu(self.mlp_norm(x).to(dtype), self.up), self.down, x)
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position embedding (Su et al. 2021, arXiv:2104.09864) of x [B, T, H, d], halves paired as in fair-esm."""
-    first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat((-second, first), dim=-1) * sin
+def rotate(x: Tensor, rotation: Tensor) -> Tensor:
+    """Rotary position embedding (Su et al. 2021, arXiv:2104.09864) of x [B, T, 2, H, d]; rotation [T, 1, 1, d/2, 2].
+
+    Neighbours x[2j], x[2j + 1] are turned together, as real and imaginary part. fair-esm pairs x[j] with x[j + d/2];
+    `load` reorders the weights of queries and keys to suit, which leaves their products the same.
+    """
+    pairs = x.unflatten(-1, (-1, 2))
+    if x.device.type == "cpu" and x.dtype is torch.float32:  # one pass over memory: 6 to 10 times faster than below
+        turned = torch.view_as_complex(pairs) * torch.view_as_complex(rotation)
+        return torch.view_as_real(turned).flatten(-2)
+    real, imaginary = pairs.unbind(-1)
+    cos, sin = rotation.unbind(-1)
+    return torch.stack((real * cos - imaginary * sin, imaginary * cos + real * sin), dim=-1).flatten(-2)
 
 
 class ESM2(nn.Module):
@@ -109,8 +120,7 @@ class ESM2(nn.Module):
         self.embed = nn.Embedding(c.vocabulary, c.dim)
         self.blocks = nn.ModuleList(Block(c) for _ in range(c.layers))
         self.norm = nn.LayerNorm(c.dim, c.epsilon) if c.final_norm else nn.Identity()
-        self.register_buffer("cos", torch.empty(MAX_RESIDUES + 2, 1, c.dim // c.heads))
-        self.register_buffer("sin", torch.empty(MAX_RESIDUES + 2, 1, c.dim // c.heads))
+        self.register_buffer("rotation", torch.empty(MAX_RESIDUES + 2, 1, 1, c.dim // c.heads // 2, 2))
 
     def tokenize(self, peptides: list[str]) -> Ragged:
         """BOS, one token per residue (at most 1,024), EOS. A letter ESM-2 has no token for becomes <unk>."""
@@ -142,10 +152,9 @@ class ESM2(nn.Module):
         mask = None
         if length is not None:
             mask = (torch.arange(T, device=tokens.device) < length[:, None])[:, None, None, :]  # [B, 1, 1, T]
-        cos, sin = self.cos[:T], self.sin[:T]  # [T, 1, d]
         x = self.embed(tokens) * self.config.scale  # [B, T] -> [B, T, D]
         for block in self.blocks:
-            x = block(x, cos, sin, mask)
+            x = block(x, self.rotation[:T], mask)
         return self.norm(x)
 
 
@@ -175,8 +184,8 @@ def _state(w: Weights, c: Config, dtype: torch.dtype):
     for i in range(c.layers):
         theirs, ours = f"layers.{i}.", f"blocks.{i}."
         for part in ("weight", "bias"):
-            qkv = [w.get(f"{theirs}self_attn.{x}_proj.{part}", dtype) for x in "qkv"]
-            yield f"{ours}qkv.{part}", torch.cat(qkv)
+            q, k, v = (w.get(f"{theirs}self_attn.{x}_proj.{part}", dtype) for x in "qkv")
+            yield f"{ours}qkv.{part}", torch.cat((_pair(q, c.heads), _pair(k, c.heads), v))
             yield f"{ours}out.{part}", w.get(f"{theirs}self_attn.out_proj.{part}", dtype)
             yield f"{ours}up.{part}", w.get(f"{theirs}fc1.{part}", dtype)
             yield f"{ours}down.{part}", w.get(f"{theirs}fc2.{part}", dtype)
@@ -186,9 +195,12 @@ def _state(w: Weights, c: Config, dtype: torch.dtype):
         for part in ("weight", "bias"):
             yield f"norm.{part}", w.get(f"emb_layer_norm_after.{part}", fp32, (D,))
     angle = torch.outer(torch.arange(MAX_RESIDUES + 2, device=w.device).float(), _rotary_frequencies(w, c))
-    angle = torch.cat((angle, angle), dim=-1)[:, None, :]  # [T, 1, d]
-    yield "cos", angle.cos().to(dtype)
-    yield "sin", angle.sin().to(dtype)
+    yield "rotation", torch.stack((angle.cos(), angle.sin()), dim=-1)[:, None, None].to(dtype)  # [T, 1, 1, d/2, 2]
+
+
+def _pair(x: Tensor, heads: int) -> Tensor:
+    """Reorder the rows of a query or key projection [D, ...]: what fair-esm turns together become neighbours."""
+    return x.unflatten(0, (heads, 2, -1)).transpose(1, 2).flatten(0, 2)
 
 
 def _rotary_frequencies(w: Weights, c: Config) -> Tensor:

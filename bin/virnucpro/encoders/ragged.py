@@ -19,6 +19,10 @@ class Ragged(NamedTuple):
         inside = column < self.length[index, None]
         return np.where(inside, self.flat[np.where(inside, at, 0)], np.int32(pad))
 
+    def select(self, index: np.ndarray) -> "Ragged":
+        """The sequences `index` only; the tokens stay where they are."""
+        return Ragged(self.flat, self.start[index], self.length[index])
+
 
 def ragged(flat: np.ndarray, length: np.ndarray) -> Ragged:
     """Ragged from tokens that lie one sequence after another."""

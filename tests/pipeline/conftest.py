@@ -1,0 +1,77 @@
+"""Driving `nextflow run` from pytest."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Run:
+    """A finished `nextflow run`: its exit status, all it printed, and the folder it ran in."""
+
+    code: int
+    text: str
+    folder: Path
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+    def lines(self, word: str) -> list[str]:
+        return [line for line in self.text.splitlines() if word in line]
+
+    def submitted(self) -> list[str]:
+        """Processes of the tasks that ran anew, e.g. ['CLASSIFY (gut)', ...], sorted."""
+        return sorted(line.rsplit(":", 1)[-1] for line in self.lines("Submitted process"))
+
+
+@pytest.fixture(scope="session")
+def nextflow(tmp_path_factory):
+    """A function that runs `nextflow run <pipeline> <args>` in a folder; skips where there is no Nextflow."""
+    if not shutil.which("nextflow"):
+        pytest.skip("no nextflow on PATH; `make test` sets one up")
+    home = tmp_path_factory.mktemp("nxf_home")
+
+    def run(folder: Path, *args: str, pipeline: Path = ROOT, timeout: int = 600, env: dict | None = None) -> Run:
+        command = ["nextflow", "run", str(pipeline), "-ansi-log", "false", *map(str, args)]
+        done = subprocess.run(
+            command, cwd=folder, env=environment(home) | (env or {}), capture_output=True, text=True, timeout=timeout
+        )
+        return Run(done.returncode, done.stdout + done.stderr, folder)
+
+    run.environment = environment(home)
+    return run
+
+
+def environment(home: Path) -> dict:
+    """The caller's, with a Nextflow home of its own and Python of the set-up first on PATH."""
+    more = {"NXF_HOME": str(home), "NXF_OFFLINE": "true", "NXF_SYNTAX_PARSER": "v2", "OMP_NUM_THREADS": "1"}
+    return os.environ | more
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    """A copy of the pipeline that a test may edit."""
+    copy = tmp_path / "pipeline"
+    parts = ("main.nf", "nextflow.config", "nextflow_schema.json", "bin", "modules", "workflows", "conf", "assets")
+    for part in parts:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            copy.mkdir(exist_ok=True)
+            shutil.copy(source, copy / part)
+    return copy
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Every result file of a run that does not tell times or places, by relative path."""
+    told = ("pipeline_info/", "multiqc_report")
+    files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+    return {name: path.read_bytes() for name, path in sorted(files.items()) if not name.startswith(told)}

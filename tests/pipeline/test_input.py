@@ -1,0 +1,104 @@
+"""Samplesheets and FASTA paths: every fault of an input is named with its line, before any task."""
+
+import gzip
+
+import pytest
+
+pytestmark = pytest.mark.nextflow
+
+ORF = "ATGGCTAGCAAAGGTAAACGTATTGCAGAACTGAAAGAAGCGATTGAAAAACGT" * 2
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("a.fa", "b.fa", "sub/a.fasta", "-x.fa", "a b.fa"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f">s\n{ORF}\n")
+    return tmp_path
+
+
+def test_every_faulty_row_is_named(nextflow, folder):
+    rows = [
+        "sample,fasta",
+        "good,a.fa",
+        "$(touch pwned),a.fa",
+        "a;b,a.fa",
+        "../up,a.fa",
+        "-dash,a.fa",
+        "a..b,a.fa",
+        "pipeline_info,a.fa",
+        "Good,b.fa",
+        ",a.fa",
+        "nofile,",
+        "gone,gone.fa",
+        "dir,sub",
+        "shell,x$(touch pwned).fa",
+        "short",
+        "leading,-x.fa",
+        "ünï,a.fa",
+        "",
+    ]
+    (folder / "s.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    run = nextflow(folder, "-profile", "test", "--input", "s.csv")
+    assert run.code != 0
+    for line in (
+        "line 3: the sample name '$(touch pwned)' cannot be used",
+        "line 4: the sample name 'a;b' cannot be used",
+        "line 5: the sample name '../up' cannot be used",
+        "line 6: the sample name '-dash' cannot be used",
+        "line 7: the sample name 'a..b' cannot be used",
+        "line 8: the sample name 'pipeline_info' is reserved",
+        "the samples good and Good differ in upper and lower case only",
+        "line 10: the sample has no name",
+        "line 11: no FASTA file is given",
+        "line 12: there is no such file: gone.fa",
+        "line 13: a folder, not a FASTA file: sub",
+        "line 14: the path 'x$(touch pwned).fa' holds the character '$'",
+        "line 15: 1 columns, the first line has 2",
+        "line 16: the file name '-x.fa' begins with '-'",
+        "line 17: the sample name 'ünï' cannot be used",
+    ):
+        assert line in run.text, line
+    assert not run.submitted()
+    assert not (folder / "pwned").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", "s.csv: the samplesheet is empty"),
+        ("sample,fasta\n", "s.csv: the samplesheet names no sample"),
+        ("name,fasta\na,a.fa\n", "s.csv: the column sample is missing; the first line has: name, fasta"),
+        ("sample;fasta\na;a.fa\n", "s.csv: the column sample and fasta is missing"),
+    ],
+)
+def test_samplesheets_that_cannot_be_read(nextflow, folder, content, expected):
+    (folder / "s.csv").write_text(content)
+    run = nextflow(folder, "-profile", "test", "--input", "s.csv")
+    assert run.code != 0
+    assert expected in run.text
+
+
+def test_files_whose_samples_collide(nextflow, folder):
+    run = nextflow(folder, "-profile", "test", "--input", "{a.fa,sub/a.fasta}")
+    assert run.code != 0
+    assert "would both be sample 'a'" in run.text
+
+
+def test_ways_to_give_input(nextflow, folder):
+    """BOM, Windows line ends, quotes, another order of columns, blanks in a path, two rows of one sample."""
+    sheet = '\ufefffasta,sample,note\r\n"a.fa",one,"x, y"\r\na b.fa,two,\r\nsub/a.fasta,one,\r\n'
+    (folder / "s.csv").write_bytes(sheet.encode())
+    run = nextflow(folder, "-profile", "test", "-stub", "--input", "s.csv")
+    assert run.code == 0, run.text
+    names = [s for s in run.submitted() if s.startswith("EXTRACT_FRAMES")]
+    assert names == ["EXTRACT_FRAMES (one)", "EXTRACT_FRAMES (two)"]
+
+
+def test_a_glob_is_a_sample_per_file(nextflow, folder):
+    (folder / "c.fna.gz").write_bytes(gzip.compress(f">s\n{ORF}\n".encode()))
+    run = nextflow(folder, "-profile", "test", "-stub", "--input", "[abc].f*")
+    assert run.code == 0, run.text
+    names = [s for s in run.submitted() if s.startswith("CLASSIFY")]
+    assert names == ["CLASSIFY (a)", "CLASSIFY (b)", "CLASSIFY (c)"]

@@ -1,0 +1,88 @@
+"""Parameters: what is wrong is said in one go, before any task, naming each parameter; strings are read as their type."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+pytestmark = pytest.mark.nextflow
+
+
+@pytest.fixture(scope="module")
+def schema(root):
+    groups = json.loads((root / "nextflow_schema.json").read_text())["$defs"].values()
+    return {name: p for group in groups for name, p in group["properties"].items()}
+
+
+def test_help_lists_every_parameter(nextflow, tmp_path, schema):
+    run = nextflow(tmp_path, "--help")
+    assert run.code == 0
+    for name, parameter in schema.items():
+        assert re.search(rf"^  --{name} +{re.escape(parameter['description'])}", run.text, re.M), name
+    assert not run.submitted()
+
+
+def test_every_fault_is_named_before_any_task(nextflow, tmp_path):
+    run = nextflow(
+        tmp_path, "-profile", "test", "--min_scor", "0.5", "--min_score", "1.5", "--min_length", "-1", "--bins", "many",
+        "--shard_size", "2.5", "--use_gpu", "perhaps", "--precision", "fp8", "--save_embeddings", "maybe", "--classifier",
+    )  # fmt: skip
+    assert run.code != 0
+    for expected in (
+        "--min_scor: there is no such parameter, did you mean --min_score?",
+        "--min_score is '1.5': at most 1 is allowed",
+        "--min_length is '-1': at least 0 is needed",
+        "--bins is 'many': a whole number is needed",
+        "--shard_size is '2.5': a whole number is needed",
+        "--use_gpu is 'perhaps': one of auto, true, false is needed",
+        "--precision is 'fp8': one of auto, fp32, fp16, bf16 is needed",
+        "--save_embeddings is 'maybe': true or false is needed",
+        "--classifier is 'true': it needs a value",
+    ):
+        assert expected in run.text, expected
+    assert not run.submitted()
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ([], "--input is needed"),
+        (["--input", "absent.csv"], "there is no such samplesheet: absent.csv"),
+        (["--input", "absent/*.fa"], "there is no such file: absent/*.fa"),
+        (["--input", "{fasta}"], "--models is needed"),
+        (["--input", "{fasta}", "--models", "absent"], "--models: there is no such folder: absent"),
+        (["--input", "{fasta}", "--models", "."], "is no model bundle, it has no manifest.yml"),
+        (["--input", "{fasta}", "--models", "{demo}", "--classifier", "other"], "other is neither a classifier of the bundle (it has demo_500)"),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_named(nextflow, tmp_path, root, args, expected):
+    fasta = tmp_path / "x.fa"
+    fasta.write_text(">a\nACGT\n")
+    run = nextflow(tmp_path, *(a.format(fasta=fasta, demo=root / "assets/demo_models") for a in args))
+    assert run.code != 0
+    assert expected in run.text
+    assert not run.submitted()
+
+
+def test_values_may_arrive_as_strings(nextflow, tmp_path):
+    """Nextflow 26 hands every value of the command line over as a String: 'false' must not be true, '2' must be 2."""
+    values = {"min_score": "0.75", "bins": "2", "save_embeddings": "false", "allow_partial": "true", "shard_size": "7"}
+    (tmp_path / "p.json").write_text(json.dumps(values))
+    run = nextflow(tmp_path, "-profile", "test", "-stub", "-params-file", "p.json", "--min_length", "30")
+    assert run.code == 0, run.text
+    assert not run.lines("ASSERT_COMPLETE"), "allow_partial is true"
+    given = json.loads((run.results / "pipeline_info/bin_plan.json").read_text())
+    assert len(given["encoders"]["esm2"]["bins"]) == 2
+    for line in ("min_score         0.75", "bins              2", "min_length        30"):
+        assert line in run.text
+    assert "save_embeddings" not in run.text, "it is at its default"
+
+
+def test_schema_and_config_agree(root, schema, nextflow):
+    """nextflow.config repeats the defaults, for what is read from it; the schema is what defines them."""
+    command = ["nextflow", "config", "-flat", str(root)]
+    text = subprocess.run(command, env=nextflow.environment, capture_output=True, text=True, check=True).stdout
+    config = dict(re.findall(r"^params\.(\w+) = (.*)$", text, re.M))
+    expected = {n: "null" if p.get("default") is None else json.dumps(p["default"]).replace('"', "'") for n, p in schema.items()}
+    assert config == expected

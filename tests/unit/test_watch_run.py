@@ -69,7 +69,7 @@ def test_it_gives_up_when_all_open_tasks_are_dead(root, tmp_path):
     task.exit(70)
     done = watch(root, tmp_path, "--give_up", "0.5")
     assert done.returncode == 1
-    assert "ENDED EARLY with exit 70" in done.stdout
+    assert "ENDED EARLY, exit 70" in done.stdout
     assert "these bins are missing: esm2_002 (dead)" in done.stderr
 
 

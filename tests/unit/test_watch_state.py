@@ -6,6 +6,7 @@ import pytest
 from simulated_events import FakeTask, write_plan
 
 from virnucpro.watch.state import Run
+from virnucpro.watch.words import ending
 from virnucpro.watch.work_folder import WorkFolder
 
 T0 = 1_800_000_000.0
@@ -42,7 +43,8 @@ def test_a_run_from_its_begin_to_its_end(work):
     esm2 = snapshot.encoders[1]
     assert (esm2.bins, esm2.bins_done, esm2.frames, esm2.frames_done) == (2, 0, 2009, 400)
     assert esm2.tokens_per_second == 150 * 400 / 10
-    assert set(states(snapshot).values()) == {"running"}
+    assert states(snapshot)["esm2_001"] == "running"
+    assert set(states(snapshot).values()) == {"running", "loading"}
     for task in tasks.values():
         task.end(at=T0 + 20)
     _, snapshot = look(work, T0 + 20, run)
@@ -69,19 +71,20 @@ def test_a_retry_replaces_the_attempt_before(work):
     assert states(snapshot)["esm2_001"] == "dead"
     assert snapshot.current["esm2_001"].exit_code == 137
     assert snapshot.encoders[1].frames_done == 0  # its frames are to be done again
-    begin(work, "esm2_001", at=T0 + 30, attempt=2)
+    begin(work, "esm2_001", at=T0 + 30, attempt=2).emit("progress", at=T0 + 30, done=0)
     _, snapshot = look(work, T0 + 31, run)
     task = snapshot.current["esm2_001"]
-    assert (task.attempt, task.done, task.failed, states(snapshot)["esm2_001"]) == (2, 0, 0, "running")
+    assert (task.attempt, task.done, task.failed, states(snapshot)["esm2_001"]) == (2, 0, 0, "loading")
 
 
 def test_a_task_without_a_sign_is_silent_and_may_come_back(work):
     task = begin(work, "esm2_001")
-    run, snapshot = look(work, T0 + 59)
+    task.emit("progress", at=T0 + 1, done=1)
+    run, snapshot = look(work, T0 + 60)
     assert states(snapshot)["esm2_001"] == "running"
-    assert states(look(work, T0 + 61, run)[1])["esm2_001"] == "silent"
-    task.emit("progress", at=T0 + 62, done=3)
-    assert states(look(work, T0 + 63, run)[1])["esm2_001"] == "running"
+    assert states(look(work, T0 + 62, run)[1])["esm2_001"] == "silent"
+    task.emit("progress", at=T0 + 63, done=3)
+    assert states(look(work, T0 + 64, run)[1])["esm2_001"] == "running"
 
 
 def test_a_node_whose_clock_is_behind_is_not_silent_while_its_file_grows(work):
@@ -160,19 +163,40 @@ def test_the_written_event_files_are_understood(work, monkeypatch):
     events = pytest.importorskip("virnucpro.embedding.events")
     task = FakeTask(work, "esm2_001", 1003)
     monkeypatch.setattr(events, "INTERVAL", 0.0)
-    writer = events.Events(task.path, "esm2_001", "esm2", 2, 1003)
-    writer.start({"type": "cuda", "name": "NVIDIA H100", "uuid": "GPU-1"})
-    writer.advance(10, 1500)
-    writer.failed += 1
-    writer.emit("failed", shard="a.shard_00001", frame_key=3, frame_id="x_chunk_1F1", reason="out of memory")
-    writer.emit("retry", reason="out of memory")
+    writer = events.Events(task.path, "esm2_001", "esm2", 2)
     run = Run(WorkFolder(work), silent_after=60)
-    run.update(T0)
-    seen = run.snapshot(task.path.stat().st_mtime).current["esm2_001"]
-    assert (seen.attempt, seen.done, seen.total, seen.failed, seen.halvings) == (2, 10, 1003, 1, 1)
+    now = task.path.stat().st_mtime
+
+    def state():
+        run.update(now)
+        return states(run.snapshot(now)).get("esm2_001", "done")
+
+    assert state() == "loading"
+    writer.start(1003, {"type": "cuda", "name": "NVIDIA H100", "uuid": "GPU-1"})
+    assert state() == "loading"
+    writer.begin_work()
+    writer.advance(10, 1500)
+    writer.fail(shard="a.shard_00001", frame_key=3, frame_id="x_chunk_1F1", reason="out of memory")
+    writer.emit("retry", reason="out of memory")
+    assert state() == "running"
+    seen = run.snapshot(now).current["esm2_001"]
+    assert (seen.attempt, seen.done, seen.total, seen.failed, seen.retries) == (2, 10, 1003, 1, 1)
     assert seen.where.endswith("H100 GPU-1")
     assert list(seen.failures) == [("x_chunk_1F1", "out of memory")]
     writer.advance(993, 5)
     writer.close("end")
-    run.update(T0)
-    assert seen.ended and seen.done == 1003
+    assert state() == "done"
+    assert seen.done == 1003
+
+
+def test_an_end_with_a_message_is_no_end_of_the_bin(work):
+    task = begin(work, "esm2_001")
+    task.emit("progress", at=T0 + 5, done=7)
+    task.emit("end", at=T0 + 6, message="terminated by SIGTERM")
+    run, snapshot = look(work, T0 + 7)
+    assert states(snapshot) == {"esm2_001": "dead"}
+    assert not snapshot.complete
+    assert ending(snapshot.current["esm2_001"]) == "ended early: terminated by SIGTERM"
+    task.exit(143)
+    _, snapshot = look(work, T0 + 8, run)
+    assert ending(snapshot.current["esm2_001"]) == "ended early, exit 143: terminated by SIGTERM"

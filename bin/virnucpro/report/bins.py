@@ -167,6 +167,7 @@ class Use:
     """
 
     lanes: list[Lane]
+    devices: int
     pauses: list[tuple[float, float]]  # nothing ran
     started: float
     finished: float
@@ -197,6 +198,7 @@ def device_use(bins: list[Bin]) -> Use | None:
     available = len(lanes) * running
     return Use(
         lanes=lanes,
+        devices=len(by_device),
         pauses=pauses,
         started=started,
         finished=finished,

@@ -59,6 +59,14 @@ def _time_ticks(seconds: float, wanted: int = 9) -> list[float]:
     return [i * step for i in range(int(seconds / step) + 1)] if seconds >= 1 else [0.0]
 
 
+def _tick_label(seconds: float) -> str:
+    """A round time: 5 s, 15 min, 2 h."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
+
+
 def axis_number(value: float) -> str:
     """10000 -> 10 k: the shortest form that loses nothing."""
     for limit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -122,13 +130,11 @@ def gantt(use: Use, most_lanes: int, most_tasks: int) -> str:
         return left + (right - left) * (moment_ - use.started - cut) / running
 
     bottom = top + row * len(lanes)
-    parts = [f'<text x="{left - 8}" y="{bottom + 16}" text-anchor="end">from {text(moment(use.started))}</text>']
+    parts = [f'<text x="{left - 20}" y="{bottom + 16}" text-anchor="end">from {text(moment(use.started))}</text>']
     for tick in _time_ticks(running):
         at = left + (right - left) * tick / running
         parts.append(f'<path class="grid" d="M{at:.1f} {top - 6}V{bottom}"/>')
-        parts.append(
-            f'<text x="{at:.1f}" y="{bottom + 16}" text-anchor="middle">{duration(tick) if tick else 0}</text>'
-        )
+        parts.append(f'<text x="{at:.1f}" y="{bottom + 16}" text-anchor="middle">{_tick_label(tick)}</text>')
     drawn = 0
     for i, lane in enumerate(lanes):
         y = top + row * i

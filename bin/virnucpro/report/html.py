@@ -77,14 +77,28 @@ def definitions(pairs: Iterable[tuple[str, object]]) -> str:
 
 
 def _long(value: object) -> str:
-    """A value that may be a list or a mapping from a YAML file, in words."""
+    """A value that may be a list or a mapping from a YAML file, in words. Of a mapping, what is short shares a line;
+    longer texts and mappings inside have one each."""
     if isinstance(value, Raw):
         return value
-    if isinstance(value, dict):
-        return "<br>".join(f"{text(str(k).replace('_', ' '))}: {_long(v)}" for k, v in value.items())
     if isinstance(value, list):
         return ", ".join(_long(v) for v in value)
-    return "<br>".join(text(line, most=4000) for line in str(value).strip().splitlines())
+    if not isinstance(value, dict):
+        return "<br>".join(text(line, most=4000) for line in str(value).strip().splitlines())
+    lines, few = [], []
+    for key, inner in value.items():
+        name = text(str(key).replace("_", " "))
+        if isinstance(inner, dict):
+            lines.append(f"{name}: {' · '.join(_pair(k, v) for k, v in inner.items())}")
+        elif len(str(inner)) > 40:
+            lines.append(f"{name}: {_long(inner)}")
+        else:
+            few.append(_pair(key, inner))
+    return "<br>".join([*lines, " · ".join(few)] if few else lines)
+
+
+def _pair(key: object, value: object) -> str:
+    return f"{text(str(key).replace('_', ' '))} {_long(value)}"
 
 
 def legend(pairs: Iterable[tuple[str, str]], line: str = "") -> str:
@@ -118,7 +132,7 @@ def duration(seconds: float | None) -> str:
     """3725 -> 1 h 2 min; – for None."""
     if seconds is None:
         return "–"
-    if seconds < 10:
+    if 0 < seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 100:
         return f"{seconds:.0f} s"
@@ -129,3 +143,14 @@ def duration(seconds: float | None) -> str:
 def moment(epoch: float) -> str:
     """Seconds since the epoch as date and time, UTC."""
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def card(figure: str, label: str, colour: str = "") -> str:
+    """A figure in large type over its name, with a square of the figures' colour."""
+    mark = f'<i style="background:{colour}"></i>' if colour else ""
+    return f'<div class="vnp-card"><b>{figure}</b><span>{mark}{text(label)}</span></div>'
+
+
+def cards(each: Iterable[str], wide: bool = False) -> str:
+    """Cards side by side."""
+    return f'<div class="vnp-cards{" wide" if wide else ""}">{"".join(each)}</div>'

@@ -17,6 +17,14 @@ PAPER = (
 )
 
 
+ENCODER_PAPERS = {
+    "dnabert_s": "Zhou Z et al. DNABERT-S: pioneering species differentiation with species-aware DNA embeddings. "
+    "arXiv:2402.08777",
+    "esm2": "Lin Z et al. Evolutionary-scale prediction of atomic-level protein structure with a language model. "
+    "Science 379:1123-1130, 2023. doi:10.1126/science.ade2574",
+}
+
+
 def method_sections(run: Run) -> BaseMultiqcModule:
     """Model card, citation, parameters, versions."""
     module = BaseMultiqcModule(name="Method", anchor="method")
@@ -55,6 +63,7 @@ def _cite(models: dict[str, Any]) -> str:
     items = [text(PAPER)]
     if own and str(own).strip() != PAPER:
         items.insert(0, f"The classifier used here: {text(own, 2000)}")
+    items += [text(paper) for paper in ENCODER_PAPERS.values()]
     items.append("Nextflow and the tools below; the pipeline's CITATIONS file has their papers.")
     return "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
 

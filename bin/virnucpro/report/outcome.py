@@ -155,7 +155,8 @@ def machine_summary(run: Run, outcome: Outcome, encoders: list[EncoderUse], use:
         "devices": None
         if use is None
         else {
-            "lanes": len(use.lanes),
+            "devices": use.devices,
+            "tasks_at_once": len(use.lanes),
             "started": use.started,
             "finished": use.finished,
             "running_seconds": use.running_seconds,

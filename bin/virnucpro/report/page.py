@@ -6,10 +6,11 @@ from pathlib import Path
 import multiqc
 
 from virnucpro.report.bins import by_encoder, device_use, list_bins
+from virnucpro.report.embedding_sections import embedding_sections
 from virnucpro.report.inputs import Run
 from virnucpro.report.method_sections import method_sections
 from virnucpro.report.outcome import Outcome
-from virnucpro.report.run_sections import embedding_sections, failure_section, glance_section
+from virnucpro.report.outcome_sections import failure_section, glance_section
 from virnucpro.report.sample_sections import sample_sections
 
 

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable
 
-from virnucpro.watch.state import Snapshot, Task
-from virnucpro.watch.words import count, duration, encoder_line, queue_line, speed, trouble
+from virnucpro.watch.state import Snapshot
+from virnucpro.watch.task import Task
+from virnucpro.watch.words import count, duration, encoder_line, ending, queue_line, speed, trouble
 
 MOST_TASKS = 20  # running tasks with a line of their own at each interval
 MOST_FAILURES = 5  # failed frames of one task that are told one by one
@@ -47,12 +48,13 @@ class Lines:
                 attempt += ", after one that did not finish"
             frames = f"{count(task.done, task.total)} frames"
             where = f" on {task.where}" if task.where else ""
+            known = f"{where}: {task.total:,} frames" if task.total is not None else ""
             said = {
-                "loading": f"begun{attempt}, loading the model",
-                "running": f"started{where}: {task.total or 0:,} frames{attempt}",
+                "loading": f"begun{known}{attempt}, loading the model",
+                "running": f"at work{known}{attempt}",
                 "done": f"done{where}: {frames}, {task.failed:,} failed, {duration(task.seen - task.started)}{attempt}",
                 "silent": f"SILENT for {duration(now - task.seen)}{where}: {frames}{attempt}",
-                "dead": f"ENDED EARLY with exit {task.exit_code}{where}: {frames}{attempt}",
+                "dead": f"{ending(task).replace('ended early', 'ENDED EARLY')}{where}: {frames}{attempt}",
             }
             self._line(now, f"{task.bin} {said[state]}")
         told = self._failures.get(id(task), 0)
@@ -73,12 +75,13 @@ class Lines:
             words.append(f"about {duration(snapshot.seconds_left)} left")
         self._line(now, "; ".join(words))
         for task, state in snapshot.open[:MOST_TASKS]:
-            rate = ", ".join(w for w in (speed(task.tokens_per_second), duration(task.seconds_left)) if w)
+            where = f" {task.where}" if task.where else ""
             parts = [
-                f"{count(task.done, task.total)} frames",
-                f"{rate} left" if rate else "",
+                f"{count(task.done, task.total)} frames" if task.total is not None else "",
+                speed(task.tokens_per_second),
+                f"{duration(task.seconds_left)} left" if task.seconds_left else "",
                 trouble(task, state, now),
             ]
-            self._line(now, f"  {task.bin} {task.where}: " + ", ".join(p for p in parts if p))
+            self._line(now, f"  {task.bin}{where}: " + ", ".join(p for p in parts if p))
         if len(snapshot.open) > MOST_TASKS:
             self._line(now, f"  and {len(snapshot.open) - MOST_TASKS:,} tasks more")

@@ -9,7 +9,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from virnucpro.watch.state import Snapshot, Task
+from virnucpro.watch.state import Snapshot
+from virnucpro.watch.task import Task
 from virnucpro.watch.words import count, duration, label, queue_line, speed, trouble
 
 STYLES = {"running": "", "loading": "dim", "silent": "bold yellow", "dead": "bold red"}

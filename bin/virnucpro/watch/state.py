@@ -1,93 +1,13 @@
 """Where a run stands, as its event files and its plan tell."""
 
 import json
-from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from virnucpro.printable import printable
 from virnucpro.watch.tail import EventFile
+from virnucpro.watch.task import Task
 from virnucpro.watch.work_folder import WorkFolder, exit_code
-
-FAILURES_KEPT = 100
-
-
-@dataclass
-class Task:
-    """One attempt at one bin. Times are seconds since the epoch, by the clock of the task's node."""
-
-    bin: str
-    file: EventFile
-    started: float
-    seen: float  # last sign of life
-    encoder: str = ""
-    attempt: int = 1
-    hostname: str = ""
-    device: dict = field(default_factory=dict)
-    done: int = 0
-    total: int | None = None  # None while the model loads
-    failed: int = 0
-    tokens_per_second: float | None = None
-    seconds_left: float | None = None
-    halvings: int = 0
-    ended: bool = False
-    exit_code: int | None = None
-    failures: deque = field(default_factory=lambda: deque(maxlen=FAILURES_KEPT))  # (frame, reason)
-    failures_new: int = 0  # events of failure so far
-
-    @property
-    def where(self) -> str:
-        """Host and device, short."""
-        name = self.device.get("name", "").removeprefix("NVIDIA ")
-        parts = (self.hostname.split(".")[0], name[:20].strip(), (self.device.get("uuid") or "")[:12])
-        return printable(" ".join(part for part in parts if part))
-
-    @property
-    def where_short(self) -> str:
-        """The device alone, or the host where the device has no unique name."""
-        return printable((self.device.get("uuid") or self.hostname.split(".")[0])[:12])
-
-    def state(self, now: float, silent_after: float) -> str:
-        """done | dead (it ended without its end) | silent (no sign for too long) | loading | running."""
-        if self.ended or self.exit_code == 0:
-            return "done"
-        if self.exit_code is not None:
-            return "dead"
-        # A model of 11 GB may take minutes to read, and says nothing meanwhile.
-        patience = silent_after * (5 if self.total is None else 1)
-        if now - self.seen > patience:
-            return "silent"
-        return "loading" if self.total is None else "running"
-
-    def frames_per_second(self) -> float | None:
-        """From the task's own forecast while it runs, from its whole time afterwards."""
-        if self.total is None or not self.done:
-            return None
-        if not self.ended and self.seconds_left:
-            return (self.total - self.done) / self.seconds_left
-        return self.done / max(1e-3, self.seen - self.started)
-
-    def take(self, event: dict) -> None:
-        """Follow one event."""
-        kind = event["event"]
-        if self.total is None:
-            self.started = event["time"]
-        self.seen = max(self.seen, event["time"])
-        self.encoder = event.get("encoder", self.encoder)
-        self.attempt = event.get("attempt", self.attempt)
-        self.hostname = event.get("hostname") or self.hostname
-        self.device = event.get("device") or self.device
-        self.done = event.get("done", self.done)
-        self.total = event.get("total", self.total)
-        self.failed = event.get("failed") if isinstance(event.get("failed"), int) else self.failed
-        self.tokens_per_second = event.get("tokens_per_second")
-        self.seconds_left = event.get("seconds_left")
-        self.halvings += kind == "retry"
-        self.ended = self.ended or kind == "end"
-        if kind == "failed":
-            self.failures_new += 1
-            self.failures.append((printable(event.get("frame_id", "")), printable(event.get("reason", ""))))
 
 
 @dataclass(frozen=True)
@@ -142,7 +62,7 @@ class Run:
         news = False
         for task in self._tasks.values():
             # With exit 0 the last events are there, though a shared file system may show them later.
-            if task.ended or task.exit_code not in (None, 0):
+            if task.is_over():
                 continue
             joined = task.total is None
             for event in (events := task.file.read()):
@@ -151,7 +71,7 @@ class Run:
             if events and not joined:
                 # Grown under our eyes: alive, whatever the other node's clock says.
                 task.seen = max(task.seen, now)
-            if not look_for_new or task.ended or task.exit_code is not None:
+            if not look_for_new or task.is_over() or task.exit_code is not None:
                 continue
             if (code := exit_code(task.file.path)) is not None:
                 for event in task.file.read():

@@ -1,6 +1,7 @@
 """How the watcher says numbers and times, on a screen and in lines."""
 
-from virnucpro.watch.state import Encoder, Snapshot, Task
+from virnucpro.watch.state import Encoder, Snapshot
+from virnucpro.watch.task import Task
 
 LABELS = {"dnabert_s": "DNABERT-S", "esm2": "ESM-2"}
 
@@ -40,7 +41,7 @@ def trouble(task: Task, state: str, now: float) -> str:
     """What is wrong with a task, or what is worth knowing; empty where nothing is."""
     words = []
     if state == "dead":
-        words.append(f"ended early, exit {task.exit_code}")
+        words.append(ending(task))
     elif state == "silent":
         words.append(f"silent for {duration(now - task.seen)}")
     elif state == "loading":
@@ -49,9 +50,15 @@ def trouble(task: Task, state: str, now: float) -> str:
         words.append(f"attempt {task.attempt}")
     if task.failed:
         words.append(f"{task.failed:,} failed")
-    if task.halvings:
-        words.append(f"batch halved {task.halvings}x")
+    if task.retries:
+        words.append(f"{task.retries:,} batches tried again")
     return ", ".join(words)
+
+
+def ending(task: Task) -> str:
+    """How a task ended before its bin did."""
+    code = f", exit {task.exit_code}" if task.exit_code else ""
+    return f"ended early{code}{f': {task.message}' if task.message else ''}"
 
 
 def encoder_line(e: Encoder) -> str:

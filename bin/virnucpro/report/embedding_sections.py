@@ -1,4 +1,4 @@
-"""The report's parts on the run: at a glance, bins and devices, failures."""
+"""The report's part on the embedding tasks: encoders, devices over time, bins."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from multiqc import BaseMultiqcModule
 from virnucpro.report import figures
 from virnucpro.report.bins import Bin, EncoderUse, Use
 from virnucpro.report.html import (
-    COLOURS,
     ENCODER_COLOURS,
     ENCODER_LABELS,
-    LABELS,
     Raw,
     box,
+    card,
+    cards,
     duration,
     legend,
     note,
@@ -22,76 +22,10 @@ from virnucpro.report.html import (
     table,
     text,
 )
-from virnucpro.report.inputs import STATES, Run
-from virnucpro.report.outcome import Outcome, totals, viral_share
-from virnucpro.report.style import STYLE
 
-MOST_PROBLEMS = 30
-MOST_FAILURES = 500
 MOST_BINS = 1000
 MOST_LANES = 100
 MOST_TASKS = 2000
-
-
-def glance_section(run: Run, outcome: Outcome, encoders: list[EncoderUse], use: Use | None) -> BaseMultiqcModule:
-    """Is everything there, and the figures that matter most."""
-    module = BaseMultiqcModule(name="At a glance", anchor="glance")
-    counts = totals(run)
-    seqs = counts["sequences"]
-    cards = [
-        _card(number(len(run.summaries)), "sample" if len(run.summaries) == 1 else "samples"),
-        _card(number(seqs["total"]), "sequence" if seqs["total"] == 1 else "sequences"),
-    ]
-    for state in STATES:
-        if seqs[state] or state in ("virus", "other", "no_open_frame"):
-            share = seqs[state] / seqs["total"] if seqs["total"] else None
-            cards.append(_card(number(seqs[state]), f"{LABELS[state]} · {percent(share)}", COLOURS[state]))
-    cards.append(_card(percent(viral_share(seqs)), "viral among the scored"))
-    work = []
-    for e in encoders:
-        work.append(_card(f"{e.done:,} of {e.bins:,}", f"{ENCODER_LABELS.get(e.encoder, e.encoder)} bins done"))
-        work.append(
-            _card(
-                f"{e.processed:,} + {e.failed:,}",
-                f"{ENCODER_LABELS.get(e.encoder, e.encoder)} frames processed + failed",
-            )
-        )
-    if use:
-        work.append(
-            _card(duration(use.running_seconds), f"embedding, on {len(use.lanes):,} device{'s' * (len(use.lanes) > 1)}")
-        )
-        work.append(_card(percent(1 - use.idle_share), "of the devices' time in use"))
-    module.add_section(
-        anchor="glance-figures",
-        content=STYLE + box(_banner(run, outcome), _cards(cards), _cards(work, wide=True)),
-    )
-    return module
-
-
-def _banner(run: Run, outcome: Outcome) -> str:
-    seqs = totals(run)["sequences"]
-    if outcome.complete:
-        words = "<strong>Complete.</strong> Every sample and every bin has its results."
-        if seqs["total"] and not seqs["virus"] + seqs["other"]:
-            words += " <strong>No sequence could be scored:</strong> no chunk has a reading frame without a stop codon."
-        elif seqs["total"] and not seqs["virus"]:
-            words += " No sequence was called virus."
-    else:
-        words = "<strong>Not complete.</strong> What is here is right, but something is missing:"
-    lines = "".join(f"<li>{text(p, 600)}</li>" for p in outcome.problems[:MOST_PROBLEMS])
-    more = len(outcome.problems) - MOST_PROBLEMS
-    lines += f"<li>and {more:,} more; pipeline_info/summary.json has them all</li>" if more > 0 else ""
-    kind = "vnp-banner" if outcome.complete else "vnp-banner bad"
-    return f'<div class="{kind}">{words}{f"<ul>{lines}</ul>" if lines else ""}</div>'
-
-
-def _card(figure: str, label: str, colour: str = "") -> str:
-    mark = f'<i style="background:{colour}"></i>' if colour else ""
-    return f'<div class="vnp-card"><b>{figure}</b><span>{mark}{text(label)}</span></div>'
-
-
-def _cards(cards: list[str], wide: bool = False) -> str:
-    return f'<div class="vnp-cards{" wide" if wide else ""}">{"".join(cards)}</div>'
 
 
 def embedding_sections(
@@ -182,18 +116,24 @@ def _encoders(encoders: list[EncoderUse], models: dict[str, Any]) -> str:
 def _use(use: Use) -> str:
     pause = sum(b - a for a, b in use.pauses)
     rows = [
-        ("devices", number(len(use.lanes))),
+        (devices(use).partition(" ")[2], number(use.devices)),
         ("time in which tasks ran", duration(use.running_seconds)),
         ("idle share", percent(use.idle_share)),
         ("scaling efficiency", percent(use.efficiency)),
     ]
     if use.pauses:
         rows.append(("pauses (no task ran; not counted as idle)", duration(pause)))
-    return _cards([_card(text(value), label) for label, value in rows], wide=True) + note(
+    return cards((card(text(value), label) for label, value in rows), wide=True) + note(
         "<em>Idle share</em>: part of the devices' time in which no task was on them. <em>Scaling efficiency</em>: the "
         "time one device would need for all of the work, loading each model once, over the devices' time; 100 % means "
         "that n devices were n times as fast as one."
     )
+
+
+def devices(use: Use) -> str:
+    """On how many devices, and how many tasks at a time where they shared devices."""
+    words = f"{use.devices:,} device{'s' if use.devices > 1 else ''}"
+    return words if len(use.lanes) == use.devices else f"{words}, {len(use.lanes):,} tasks at once"
 
 
 def _gantt_caps(use: Use) -> str:
@@ -255,35 +195,3 @@ def _remarks(row: Bin) -> str:
     words = [f"{row.reused:,} frames from the store of earlier results"] if row.reused else []
     words += [f"batch halved {row.oom_halvings} times for want of memory"] if row.oom_halvings else []
     return "; ".join(words)
-
-
-def failure_section(outcome: Outcome) -> BaseMultiqcModule:
-    """Everything without a result, with its reason."""
-    module = BaseMultiqcModule(name="Failures", anchor="failures")
-    if not outcome.failures:
-        module.add_section(anchor="failures-table", content=box(note("Nothing failed.")))
-        return module
-    shown = outcome.failures[:MOST_FAILURES]
-    rows = [(f.level, f.sample, Raw(f"<code>{text(f.id, 120)}</code>"), f.bin, f.reason) for f in shown]
-    words = (
-        f"{len(shown):,} of {len(outcome.failures):,} are shown; <code>pipeline_info/failures.tsv</code> has them all."
-    )
-    if outcome.unlisted:
-        words += f" {outcome.unlisted:,} more are only in the samples' own <code>sequences.tsv</code> and "
-        words += "<code>chunks.tsv</code>."
-    by_reason = sorted(_reasons(outcome).items(), key=lambda item: (-item[1], item[0]))
-    content = box(
-        table(("reason", "level", "how many"), ((r, level, n) for (r, level), n in by_reason[:50]), "w-n"),
-        table(("level", "sample", "id", "bin", "reason"), rows, "-ww-w"),
-        note(words),
-    )
-    module.add_section(anchor="failures-table", content=content)
-    return module
-
-
-def _reasons(outcome: Outcome) -> dict[tuple[str, str], int]:
-    counts: dict[tuple[str, str], int] = {}
-    for failure in outcome.failures:
-        key = (failure.reason, failure.level)
-        counts[key] = counts.get(key, 0) + 1
-    return counts

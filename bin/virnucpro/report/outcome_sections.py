@@ -1,0 +1,118 @@
+"""The report's parts on the outcome: at a glance, failures."""
+
+from multiqc import BaseMultiqcModule
+
+from virnucpro.report.bins import EncoderUse, Use
+from virnucpro.report.embedding_sections import devices
+from virnucpro.report.html import (
+    COLOURS,
+    ENCODER_LABELS,
+    LABELS,
+    Raw,
+    box,
+    card,
+    duration,
+    note,
+    number,
+    percent,
+    table,
+    text,
+)
+from virnucpro.report.html import cards as group
+from virnucpro.report.inputs import STATES, Run
+from virnucpro.report.outcome import Outcome, totals, viral_share
+from virnucpro.report.style import STYLE
+
+MOST_PROBLEMS = 30
+MOST_FAILURES = 500
+
+
+def glance_section(run: Run, outcome: Outcome, encoders: list[EncoderUse], use: Use | None) -> BaseMultiqcModule:
+    """Is everything there, and the figures that matter most."""
+    module = BaseMultiqcModule(name="At a glance", anchor="glance")
+    counts = totals(run)
+    seqs = counts["sequences"]
+    state_cards = [
+        card(number(len(run.summaries)), "sample" if len(run.summaries) == 1 else "samples"),
+        card(number(seqs["total"]), "sequence" if seqs["total"] == 1 else "sequences"),
+    ]
+    for state in STATES:
+        if seqs[state] or state in ("virus", "other", "no_open_frame"):
+            share = seqs[state] / seqs["total"] if seqs["total"] else None
+            state_cards.append(card(number(seqs[state]), f"{LABELS[state]} · {percent(share)}", COLOURS[state]))
+    state_cards.append(card(percent(viral_share(seqs)), "viral among the scored"))
+    work = []
+    for e in encoders:
+        work.append(card(f"{e.done:,} of {e.bins:,}", f"{ENCODER_LABELS.get(e.encoder, e.encoder)} bins done"))
+        work.append(
+            card(
+                f"{e.processed:,} + {e.failed:,}",
+                f"{ENCODER_LABELS.get(e.encoder, e.encoder)} frames processed + failed",
+            )
+        )
+    if use:
+        work.append(card(duration(use.running_seconds), f"embedding, on {devices(use)}"))
+        work.append(card(percent(1 - use.idle_share), "of the devices' time in use"))
+    module.add_section(
+        anchor="glance-figures",
+        content=STYLE + box(_banner(run, outcome), group(state_cards), group(work, wide=True), _model(run)),
+    )
+    return module
+
+
+def _banner(run: Run, outcome: Outcome) -> str:
+    seqs = totals(run)["sequences"]
+    if outcome.complete:
+        words = "<strong>Complete.</strong> Every sample and every bin has its results."
+        if seqs["total"] and not seqs["virus"] + seqs["other"]:
+            words += " <strong>No sequence could be scored:</strong> no chunk has a reading frame without a stop codon."
+        elif seqs["total"] and not seqs["virus"]:
+            words += " No sequence was called virus."
+    else:
+        words = "<strong>Not complete.</strong> What is here is right, but something is missing:"
+    lines = "".join(f"<li>{text(p, 600)}</li>" for p in outcome.problems[:MOST_PROBLEMS])
+    more = len(outcome.problems) - MOST_PROBLEMS
+    lines += f"<li>and {more:,} more; pipeline_info/summary.json has them all</li>" if more > 0 else ""
+    kind = "vnp-banner" if outcome.complete else "vnp-banner bad"
+    return f'<div class="{kind}">{words}{f"<ul>{lines}</ul>" if lines else ""}</div>'
+
+
+def _model(run: Run) -> str:
+    """Which classifier it was, and what for: a reader must not miss that a model is for trying only."""
+    classifier = run.models.get("classifier", {})
+    if not classifier:
+        return ""
+    words = ". ".join(str(classifier[k]).strip().rstrip(".") for k in ("title", "purpose") if classifier.get(k))
+    return note(f'Classifier: {text(words, 600)}. <a href="#method-model">Its limits, training and evaluation</a>.')
+
+
+def failure_section(outcome: Outcome) -> BaseMultiqcModule:
+    """Everything without a result, with its reason."""
+    module = BaseMultiqcModule(name="Failures", anchor="failures")
+    if not outcome.failures:
+        module.add_section(anchor="failures-table", content=box(note("Nothing failed.")))
+        return module
+    shown = outcome.failures[:MOST_FAILURES]
+    rows = [(f.level, f.sample, Raw(f"<code>{text(f.id, 120)}</code>"), f.bin, f.reason) for f in shown]
+    words = (
+        f"{len(shown):,} of {len(outcome.failures):,} are shown; <code>pipeline_info/failures.tsv</code> has them all."
+    )
+    if outcome.unlisted:
+        words += f" {outcome.unlisted:,} more are only in the samples' own <code>sequences.tsv</code> and "
+        words += "<code>chunks.tsv</code>."
+    by_reason = sorted(_reasons(outcome).items(), key=lambda item: (-item[1], item[0]))
+    content = box(
+        table(("reason", "level", "how many"), ((r, level, n) for (r, level), n in by_reason[:50]), "w-n"),
+        table(("level", "sample", "id", "bin", "reason"), rows, "-ww-w"),
+        note(words),
+    )
+    module.add_section(anchor="failures-table", content=content)
+    return module
+
+
+def _reasons(outcome: Outcome) -> dict[tuple[str, str], int]:
+    counts: dict[tuple[str, str], int] = {}
+    for failure in outcome.failures:
+        key = (failure.reason, failure.level)
+        counts[key] = counts.get(key, 0) + 1
+    return counts

@@ -59,8 +59,9 @@ workflow PREDICT {
                 return [bin, files]
         }
 
-    dnabert_s = EMBED_DNABERT_S(bins.dnabert_s, card.map { c -> encoderOf(c, 'dnabert_s', models) }, options.precision, options.batch_tokens, codeOf('embed_dnabert_s.py'))
-    esm2 = EMBED_ESM2(bins.esm2, card.map { c -> encoderOf(c, 'esm2', models) }, options.precision, options.batch_tokens, codeOf('embed_esm2.py'))
+    def store = storeFolder(options.embedding_store)
+    dnabert_s = EMBED_DNABERT_S(bins.dnabert_s, card.map { c -> encoderOf(c, 'dnabert_s', models) }, options.precision, options.batch_tokens, store, codeOf('embed_dnabert_s.py'))
+    esm2 = EMBED_ESM2(bins.esm2, card.map { c -> encoderOf(c, 'esm2', models) }, options.precision, options.batch_tokens, store, codeOf('embed_esm2.py'))
 
     // Embeddings by sample, e.g. [gut, [gut.shard_00001.esm2.parquet, ...]]; absent where none of its bins succeeded.
     embeddings = dnabert_s.embeddings
@@ -99,10 +100,23 @@ workflow PREDICT {
     report.summary // summary.json: totals, what is missing, and whether the run is complete
 }
 
-/** [folder, layer, digest of the files] of an encoder; the folder is [] where the classifier does not need it. */
+/** [folder, layer, digest of the weights, digest of all files] of an encoder; the folder is [] where the classifier does not need it. */
 def encoderOf(card, String kind, models) {
     def encoder = card.encoders.find { e -> e.kind == kind }
-    return encoder ? [models.resolve(encoder.folder), encoder.layer, encoder.digest] : [[], 0, '']
+    return encoder ? [models.resolve(encoder.folder), encoder.layer, encoder.sha256, encoder.digest] : [[], 0, '', '']
+}
+
+/** The store's folder as a text; ends the run where tasks could not share it. */
+def storeFolder(String folder) {
+    if (!folder) {
+        return ''
+    }
+    def path = file(folder)
+    if (path.scheme != 'file' || path.toString() =~ /['"$`\\\s]/) {
+        error("--embedding_store: ${folder} cannot be used; a folder of a shared file system is needed, without blanks or quotes in its path")
+    }
+    path.mkdirs()
+    return path.toString()
 }
 
 /** [encoder, bin, [shard files]] of every bin in the plan. */

@@ -4,9 +4,10 @@ process EMBED_ESM2 {
 
     input:
     tuple val(bin), path(shards, stageAs: 'shards/*')
-    tuple path(encoder, stageAs: 'encoder'), val(layer), val(weights) // weights: their SHA-256, so that a change is noticed
+    tuple path(encoder, stageAs: 'encoder'), val(layer), val(weights), val(digest) // SHA-256 of the weights, of all files
     val precision
     val batch_tokens // 0: chosen from the free memory
+    val store // folder of finished embeddings, '' for none
     val code // digest of the modules that the script imports: -resume does not look at them by itself
 
     output:
@@ -20,7 +21,7 @@ process EMBED_ESM2 {
     """
     embed_esm2.py --bin ${bin} --shards shards --encoder encoder --layer ${layer} --out embeddings \\
         --device ${device} --precision ${precision} --batch_tokens ${batch_tokens ?: 'auto'} \\
-        --threads ${task.cpus} --attempt ${task.attempt}
+        --weights_sha256 '${weights}' --threads ${task.cpus} --attempt ${task.attempt} ${store ? "--store '${store}'" : ''}
     """
 
     stub:

@@ -23,7 +23,7 @@ class Bin:
     frames: int | None  # planned
     predicted_load: float | None  # in the plan's unit, tokens or frames
     predicted_tokens: int | None
-    tokens: int | None = None  # measured, without padding
+    tokens: int | None = None  # computed: of distinct sequences that were not in the store, without padding
     padding_share: float | None = None  # padding / (tokens + padding)
     seconds: float | None = None  # the task's work, without loading the model
     load_seconds: float | None = None
@@ -35,7 +35,9 @@ class Bin:
     attempts: int | None = None
     processed: int | None = None
     failed: int | None = None
+    unique_sequences: int | None = None  # equal sequences are computed once
     reused: int = 0  # frames taken from the store of earlier results
+    recomputed_in_fp32: int = 0
     oom_halvings: int = 0
     started: float | None = None
     finished: float | None = None
@@ -85,6 +87,8 @@ def _bin(name: str, encoder: str, planned: dict[str, Any], report: dict[str, Any
         attempts=report.get("attempt", 1),
         processed=report["processed"],
         failed=len(report["failed"]),
+        unique_sequences=report.get("unique_sequences"),
+        recomputed_in_fp32=report.get("recomputed_in_fp32", 0),
         reused=sum(s.get("processed", 0) for s in shards if s.get("reused")),
         oom_halvings=report.get("oom_halvings", 0),
         started=report.get("started"),

@@ -191,7 +191,11 @@ def _bins(bins: list[Bin], unit: str) -> str:
 
 
 def _remarks(row: Bin) -> str:
-    """What else happened to a bin."""
+    """What else happened to a bin: why it took less, or more, than its load promised."""
+    frames = (row.processed or 0) + (row.failed or 0)
     words = [f"{row.reused:,} frames from the store of earlier results"] if row.reused else []
+    if row.unique_sequences is not None and not row.reused and row.unique_sequences < 0.99 * frames:
+        words.append(f"{row.unique_sequences:,} distinct sequences")
+    words += [f"{row.recomputed_in_fp32:,} computed again in fp32"] if row.recomputed_in_fp32 else []
     words += [f"batch halved {row.oom_halvings} times for want of memory"] if row.oom_halvings else []
     return "; ".join(words)

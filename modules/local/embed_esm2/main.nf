@@ -17,7 +17,7 @@ process EMBED_ESM2 {
     tuple val(task.process), eval('tool_versions.py torch numpy pyarrow safetensors tokenizers'), topic: versions
 
     script:
-    def device = task.accelerator ? 'cuda' : 'cpu'
+    def device = task.ext.device ?: (task.accelerator ? 'cuda' : 'cpu')
     """
     embed_esm2.py --bin ${bin} --shards shards --encoder encoder --layer ${layer} --out embeddings \\
         --device ${device} --precision ${precision} --batch_tokens ${batch_tokens ?: 'auto'} \\

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""What tests/slurm/run.sh left in FOLDER: did SLURM give each GPU task a GPU of its own, two at once, as arrays?"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+
+def main(folder: Path) -> None:
+    # CUDA_VISIBLE_DEVICES, partition, from when, until when
+    jobs = []
+    for path in sorted((folder / "seen").iterdir()):
+        first, last = path.read_text().strip().split("\n")
+        device, partition, start = first.split()
+        jobs.append((device, partition, float(start), float(last)))
+        print(f"  job {path.name}: partition {partition}, GPU {device}, {float(last) - float(start):.1f} s")
+    expect(len(jobs) == 4, f"4 embedding tasks of 2 bins and 2 encoders: {len(jobs)}")
+    expect({device for device, *_ in jobs} == {"0", "1"}, "both GPUs were used, each task saw one")
+    expect({partition for _, partition, *_ in jobs} == {"gpu"}, "GPU tasks went to --gpu_queue")
+    together = 1
+    for device, _, start, _ in jobs:
+        running = [other for other, _, begin, end in jobs if begin <= start < end]
+        expect(
+            len(running) == len(set(running)), f"one task per GPU: {running} were at work when one began on {device}"
+        )
+        together = max(together, len(running))
+    expect(together == 2, f"at most two GPU tasks at once, and so it was: {together}")
+
+    headers = {path: path.read_text() for path in (folder / "work").glob("*/*/.command.run")}
+    with_gres = [text for text in headers.values() if re.search(r"^#SBATCH .*--gres=gpu:fake:1", text, re.MULTILINE)]
+    arrays = [text for text in headers.values() if re.search(r"^#SBATCH --array", text, re.MULTILINE)]
+    expect(arrays and all(text in with_gres for text in arrays), f"{len(arrays)} job arrays, all with a GPU each")
+    cpu = [path for path, text in headers.items() if "embed_" not in path.with_name(".command.sh").read_text()]
+    expect(
+        not any(headers[path] in with_gres for path in cpu if headers[path] not in arrays), "CPU tasks asked for none"
+    )
+
+    summary = json.loads((folder / "results" / "pipeline_info" / "summary.json").read_text())
+    expect(summary["complete"], "the run is complete")
+    logs = [
+        path.read_text() for path in (folder / "work").glob("*/*/.command.err") if "leased GPU-" in path.read_text()
+    ]
+    expect(len(logs) == 4 and not any("waiting" in text for text in logs), "leases followed SLURM: nobody waited")
+
+
+def expect(holds: object, what: str) -> None:
+    print(f"  {'ok' if holds else 'WRONG'}: {what}")
+    if not holds:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

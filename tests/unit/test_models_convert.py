@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from virnucpro.errors import ModelError
 from virnucpro.models import convert_classifier, convert_dnabert_s, convert_esm2
 from virnucpro.models.checkpoint import read_checkpoint
-from virnucpro.models.convert import write_folder
+from virnucpro.models.convert import shard_names, write_folder
 from virnucpro.models.layout import EncoderConfig, encoder_tensors
 from virnucpro.models.tensors import check_shapes, read_header
 
@@ -65,6 +65,10 @@ def embed(folder: Path) -> list[np.ndarray]:
     assert not unexpected
     assert all(k.startswith(("lm_head", "contact_head")) or k.endswith("inv_freq") for k in missing), missing
     return hidden(model, config["num_hidden_layers"])
+
+
+def weights_in(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir() if p.suffix in (".safetensors", ".bin"))
 
 
 def hidden(model, layers: int) -> list[np.ndarray]:
@@ -122,7 +126,7 @@ def test_hub_files_of_esm2(tmp_path, how, masked_lm):
     if how.endswith("bin"):
         to_bin(folder, model, 2 if how == "several bin" else 1)
     assert (len(list(folder.glob("*.index.json"))) == 1) == how.startswith("several")
-    write_folder(tmp_path / "out", *convert_esm2.from_hub(folder), "test")
+    write_folder(tmp_path / "out", *convert_esm2.from_hub(folder, weights_in(folder)), "test")
     inner = model.esm if masked_lm else model
     for peptide, ours in zip(PEPTIDES, embed(tmp_path / "out"), strict=True):
         mask = torch.ones_like(ids(peptide))
@@ -167,7 +171,7 @@ def test_our_encoder_reads_what_was_converted(tmp_path):
 @pytest.mark.parametrize("weights", ["pytorch_model.bin", "model.safetensors"])
 def test_dnabert_s(tmp_path, prefix, weights):
     tensors = files.dnabert_s(tmp_path / "hub", prefix, weights)
-    config, found, tokenizer = convert_dnabert_s.from_hub(tmp_path / "hub")
+    config, found, tokenizer = convert_dnabert_s.from_hub(tmp_path / "hub", weights_in(tmp_path / "hub"))
     write_folder(tmp_path / "out", config, found, "test")
     saved = load_file(tmp_path / "out" / "model.safetensors")
     assert saved.keys() == tensors.keys()
@@ -184,7 +188,7 @@ def test_dnabert_s_golden_tensors_pass_through(tmp_path, shared_data):
     for name in ("config.json", "model.safetensors"):
         (tmp_path / "hub" / name).symlink_to(golden / name)
     (tmp_path / "hub" / "tokenizer.json").symlink_to(shared_data / "dnabert_s_tokenizer" / "tokenizer.json")
-    config, found, _ = convert_dnabert_s.from_hub(tmp_path / "hub")
+    config, found, _ = convert_dnabert_s.from_hub(tmp_path / "hub", weights_in(tmp_path / "hub"))
     write_folder(tmp_path / "out", config, found, "test")
     ours, theirs = load_file(tmp_path / "out" / "model.safetensors"), load_file(golden / "model.safetensors")
     assert theirs.keys() - ours.keys() == {"pooler.dense.weight", "pooler.dense.bias"}
@@ -285,17 +289,15 @@ def test_hub_folders_that_do_not_fit_their_config(tmp_path, kind, change, words)
     config = json.loads((folder / "config.json").read_text()) | change
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match=words):
-        (convert_esm2 if kind == "esm2" else convert_dnabert_s).from_hub(folder)
+        (convert_esm2 if kind == "esm2" else convert_dnabert_s).from_hub(folder, weights_in(folder))
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", ".hidden", 5])
 def test_an_index_cannot_name_files_elsewhere(tmp_path, name):
-    files.hub_esm(tmp_path / "hub", True)
-    (tmp_path / "hub" / "model.safetensors").unlink()
-    index = {"weight_map": {"esm.embeddings.word_embeddings.weight": name}}
-    (tmp_path / "hub" / "model.safetensors.index.json").write_text(json.dumps(index))
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"esm.embeddings.word_embeddings.weight": name}}))
     with pytest.raises(ModelError, match="names something else"):
-        convert_esm2.from_hub(tmp_path / "hub")
+        shard_names(index)
 
 
 def test_shapes_of_published_sizes_add_up():

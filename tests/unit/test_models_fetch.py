@@ -11,103 +11,31 @@ import models_files as files
 import numpy as np
 import pytest
 import yaml
+from models_published import DIM, FEATURES, WHOLE, Run, publish, serve
 from models_server import Fault, FileServer
 from safetensors.numpy import load_file
 
 from virnucpro.errors import ModelError, UsageError
 from virnucpro.models import download as downloading
 from virnucpro.models.bundle import check, open_bundle
-from virnucpro.models.download import DownloadError, content_of
-from virnucpro.models.fetch import fetch
-from virnucpro.models.sources import read_sources, wanted_items
-
-DIM = files.SHAPE["dim"]
-FEATURES = files.DNABERT_S["hidden"] + DIM
+from virnucpro.models.download import DownloadError
+from virnucpro.models.sources import read_sources
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory) -> Path:
-    """The files as their publishers have them: dnabert_s/, esm2.pt, hub/ (an ESM-2 in another form), 500_model.pth."""
-    folder = tmp_path_factory.mktemp("published")
-    files.dnabert_s(folder / "dnabert_s")
-    files.fair_esm_file(folder / "esm2.pt", files.fair_esm())
-    files.hub_esm(folder / "hub", masked_lm=True, max_shard_size="20KB")
-    files.virnucpro_classifier(folder / "500_model.pth", FEATURES)
-    return folder
+    return publish(tmp_path_factory.mktemp("published"))
 
 
 @pytest.fixture
 def server(published):
     with FileServer() as s:
-        for path in published.rglob("*"):
-            if path.is_file():
-                s.files["/" + path.relative_to(published).as_posix()] = path.read_bytes()
-        yield s
+        yield serve(s, published)
 
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
     monkeypatch.setattr(downloading, "LONGEST_WAIT", 0.01)
-
-
-def sources_file(folder: Path, base: str, blob: str) -> Path:
-    """A models.yml for the published files, at the address `base`."""
-    shape = {"layers": files.SHAPE["layers"], "dim": DIM}
-    dnabert = {"layout": "hub", "base": f"{base}/dnabert_s", "files": {"config.json": {}, "tokenizer.json": {}}}
-    weights = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"]
-    hub = {"layout": "hub", "base": f"{base}/hub", "files": {"config.json": {}}, "weights": weights}
-    fair = {"layout": "fair_esm", "base": base, "files": {"esm2.pt": {}}}
-    mlp = {"layout": "virnucpro", "base": base, "files": {"500_model.pth": {"git_blob": blob}}}
-    uses = [
-        {"kind": "dnabert_s", "name": "dnabert_s", "layer": "last", "dim": files.DNABERT_S["hidden"]},
-        {"kind": "esm2", "name": "esm2_tiny", "layer": 2, "dim": DIM},
-    ]
-    card = {"title": "Tiny", "chunk_length": 500, "encoders": uses, "classes": ["others", "virus"]}
-    content = {
-        "format": 1,
-        "encoders": {
-            "dnabert_s": {"kind": "dnabert_s", "licence": "Apache-2.0", "sources": [dnabert | {"weights": weights}]},
-            "esm2_tiny": {"kind": "esm2", "licence": "MIT", "shape": shape, "sources": [fair, hub]},
-        },
-        "classifiers": {"tiny_500": {"licence": "MIT", "sources": [mlp], "card": card}},
-    }
-    path = folder / "models.yml"
-    path.write_text(yaml.safe_dump(content))
-    return path
-
-
-class Run:
-    """Fetches tiny_500 with its encoders into `bundle`; keeps what was said."""
-
-    def __init__(self, folder: Path, base: str, published: Path):
-        self.bundle, self.said = folder / "models", []
-        self.sources = sources_file(folder, base, content_of(published / "500_model.pth").git_blob)
-
-    def __call__(self, brought: Path | None = None, **how) -> "Run":
-        self.said.clear()
-        items = wanted_items(read_sources(self.sources), how.pop("classifiers", ["tiny_500"]), how.pop("encoders", []))
-        fetch(self.bundle, items, brought, self.said.append, **how)
-        return self
-
-    def names(self) -> set[str]:
-        return {p.relative_to(self.bundle).as_posix() for p in self.bundle.rglob("*") if p.is_file()}
-
-    def hashes(self) -> dict[str, str]:
-        return {n: hashlib.sha256((self.bundle / n).read_bytes()).hexdigest() for n in self.names()}
-
-
-WHOLE = {
-    "manifest.yml",
-    "sources.lock.yml",
-    ".fetch.lock",
-    "classifiers/tiny_500/classifier.yml",
-    "classifiers/tiny_500/model.safetensors",
-    "encoders/dnabert_s/config.json",
-    "encoders/dnabert_s/model.safetensors",
-    "encoders/dnabert_s/tokenizer.json",
-    "encoders/esm2_tiny/config.json",
-    "encoders/esm2_tiny/model.safetensors",
-}
 
 
 @pytest.fixture
@@ -293,6 +221,20 @@ def test_from_a_folder(run, server, published, tmp_path, layout):
     fetched = online().hashes()
     assert local == {n: fetched[n] for n in local}
     assert (published / "esm2.pt").is_file() and (brought / places[1] / "esm2.pt").is_file()
+
+
+def test_only_files_that_were_checked_are_read(run, published, tmp_path):
+    """A folder with weights in two forms: those that are read are those that were hashed and recorded."""
+    brought = tmp_path / "brought"
+    for name in ("config.json", "tokenizer.json", "pytorch_model.bin"):
+        put(published / "dnabert_s" / name, brought / "dnabert_s" / name)
+    other = files.dnabert_s(tmp_path / "other", weights="model.safetensors", seed=9)
+    put(tmp_path / "other/model.safetensors", brought / "dnabert_s" / "model.safetensors")
+    run(brought, classifiers=[], encoders=["dnabert_s"])
+    saved = load_file(run.bundle / "encoders/dnabert_s/model.safetensors")
+    records = yaml.safe_load((run.bundle / "sources.lock.yml").read_text())["files"]
+    assert {url.rpartition("/")[2] for url in records} == {"config.json", "tokenizer.json", "model.safetensors"}
+    np.testing.assert_array_equal(saved["embeddings.LayerNorm.bias"], other["embeddings.LayerNorm.bias"].numpy())
 
 
 def put(source: Path, target: Path) -> None:

@@ -11,8 +11,7 @@ from virnucpro.models.safetensors_write import Tensor, write_safetensors
 from virnucpro.models.stored import StoredTensor, stored_tensors
 from virnucpro.models.tensors import FLOATS
 
-INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
-SINGLES = ("model.safetensors", "pytorch_model.bin")
+INDEX = ".index.json"  # ends the name of a file that says in which of several files a tensor lies
 
 
 def state_dict(path: Path, content: object) -> dict[str, StoredTensor]:
@@ -25,18 +24,12 @@ def state_dict(path: Path, content: object) -> dict[str, StoredTensor]:
     return found
 
 
-def hub_tensors(folder: Path) -> dict[str, StoredTensor]:
-    """The tensors of a model in the hub's layout: one file or several with an index, safetensors before pickles."""
-    for name in (SINGLES[0], INDEXES[0], SINGLES[1], INDEXES[1]):
-        path = folder / name
-        if path.is_file() and name in SINGLES:
-            return file_tensors(path)
-        if path.is_file():
-            tensors: dict[str, StoredTensor] = {}
-            for shard in shard_names(path):
-                tensors |= file_tensors(folder / shard)
-            return tensors
-    raise ModelError(f"{folder}: holds none of {', '.join(SINGLES + INDEXES)}.")
+def hub_tensors(folder: Path, weights: list[str]) -> dict[str, StoredTensor]:
+    """The tensors of a model in the hub's layout, whose `weights` are one file or the several that an index names."""
+    tensors: dict[str, StoredTensor] = {}
+    for name in weights:
+        tensors |= file_tensors(folder / name)
+    return tensors
 
 
 def file_tensors(path: Path) -> dict[str, StoredTensor]:

@@ -14,7 +14,7 @@ PREFIX = "bert."
 CODE = ("auto_map", "_name_or_path")  # where a hub's loader would look for code to run
 
 
-def from_hub(folder: Path) -> tuple[dict, dict[str, StoredTensor], bytes]:
+def from_hub(folder: Path, weights: list[str]) -> tuple[dict, dict[str, StoredTensor], bytes]:
     """(config.json's content, tensors, tokenizer.json as it is) of a folder with the hub's files.
 
     Pooler and language-model head are left out. ModelError where a file is missing or they do not fit one another.
@@ -29,5 +29,5 @@ def from_hub(folder: Path) -> tuple[dict, dict[str, StoredTensor], bytes]:
     ids = set(vocabulary.values()) if isinstance(vocabulary, dict) else set()
     if not ids or not ids <= set(range(config.vocab_size)):
         raise ModelError(f"{tokenizer}: has no vocabulary that fits the model's {config.vocab_size:,} tokens.")
-    tensors = {name.removeprefix(PREFIX): tensor for name, tensor in hub_tensors(folder).items()}
+    tensors = {name.removeprefix(PREFIX): tensor for name, tensor in hub_tensors(folder, weights).items()}
     return raw, pick(folder, tensors, dnabert_s_tensors(config)), tokenizer.read_bytes()

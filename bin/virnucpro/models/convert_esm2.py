@@ -60,15 +60,18 @@ def namespace(path: Path, content: dict) -> dict:
     return found
 
 
-def from_hub(folder: Path) -> tuple[dict, dict[str, StoredTensor]]:
-    """(config.json's content, tensors) of a folder with the hub's config.json and weights, with or without LM head."""
+def from_hub(folder: Path, weights: list[str]) -> tuple[dict, dict[str, StoredTensor]]:
+    """(config.json's content, tensors) of a folder with the hub's config.json and these weight files.
+
+    They may be those of an EsmModel or of an EsmForMaskedLM.
+    """
     path = folder / "config.json"
     raw = read_json(path)
     config = encoder_config(path, "esm2", raw)
     if raw.get("position_embedding_type") != "rotary" or raw.get("emb_layer_norm_before"):
         raise ModelError(f"{path}: is an ESM model without rotary positions: ESM-1, not ESM-2.")
     tensors = {}
-    for name, tensor in hub_tensors(folder).items():
+    for name, tensor in hub_tensors(folder, weights).items():
         if renamed := fair_esm_name(name):
             tensors[renamed] = tensor
     stated = {"layers": config.num_hidden_layers, "dim": config.hidden_size}

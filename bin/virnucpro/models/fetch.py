@@ -122,6 +122,7 @@ def install(bundle: Path, item: Item, layout: str, got: Obtained, say: Say) -> N
 def convert(item: Item, layout: str, got: Obtained, folder: Path, origin: str) -> None:
     """Write the item's folder of a bundle from its source's files; ModelError where they are not that model's."""
     first = got.folder / got.files[0][0].name
+    weights = [file.name for file, _ in got.files if file.name.endswith((".safetensors", ".bin"))]
     if item.kind == "classifier":
         features = sum(e["dim"] for e in item.card["encoders"])
         write_folder(folder, None, convert_classifier.from_virnucpro(first, features), origin)
@@ -130,11 +131,11 @@ def convert(item: Item, layout: str, got: Obtained, folder: Path, origin: str) -
         (folder / CLASSIFIER).write_text(text, encoding="utf-8")
         return
     if item.kind == "dnabert_s":
-        config, tensors, tokenizer = convert_dnabert_s.from_hub(got.folder)
+        config, tensors, tokenizer = convert_dnabert_s.from_hub(got.folder, weights)
     elif layout == "fair_esm":
         config, tensors = convert_esm2.from_fair_esm(first)
     else:
-        config, tensors = convert_esm2.from_hub(got.folder)
+        config, tensors = convert_esm2.from_hub(got.folder, weights)
     has = {"layers": config["num_hidden_layers"], "dim": config["hidden_size"]}
     if item.shape and has != item.shape:
         raise ModelError(f"{first}: has {has}, {item.name} has {dict(item.shape)}: it is another model.")

@@ -7,7 +7,7 @@ from pathlib import Path
 import requests
 
 from virnucpro.errors import ModelError
-from virnucpro.models.convert import INDEXES, shard_names
+from virnucpro.models.convert import INDEX, shard_names
 from virnucpro.models.download import Content, DownloadError, NotThere, content_of, download, mismatch
 from virnucpro.models.progress import Progress, human
 from virnucpro.models.records import check_record, record
@@ -55,7 +55,7 @@ def download_source(bundle: Path, item: Item, source: Source, folder: Path, say:
             if index + 1 == len(source.weights):
                 raise
             continue
-        if weights.name in INDEXES:
+        if weights.name.endswith(INDEX):
             base = weights.url.rpartition("/")[0]
             got += [get(RemoteFile(name, f"{base}/{name}")) for name in shard_names(folder / weights.name)]
         break
@@ -73,7 +73,7 @@ def find_source(bundle: Path, item: Item, source: Source, brought: Path, say: Sa
             continue
         if weights:
             base, names = weights.url.rpartition("/")[0], [weights.name]
-            names += shard_names(folder / weights.name) if weights.name in INDEXES else []
+            names += shard_names(folder / weights.name) if weights.name.endswith(INDEX) else []
             files += [RemoteFile(name, f"{base}/{name}") for name in names]
         found = []
         for file in files:

@@ -89,7 +89,7 @@ def source(kind: str, raw: Mapping) -> Source:
         raise ValueError(f"layout {raw['layout']!r} is none of {LAYOUTS[kind]}")
     base = raw["base"].rstrip("/")
     files = tuple(remote_file(base, n, f) for n, f in raw["files"].items())
-    return Source(raw["layout"], files, tuple(remote_file(base, n, {}) for n in raw.get("weights", [])))
+    return Source(raw["layout"], files, tuple(remote_file(base, n, f) for n, f in raw.get("weights", {}).items()))
 
 
 def remote_file(base: str, name: str, raw: Mapping | None) -> RemoteFile:

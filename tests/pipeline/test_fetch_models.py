@@ -1,0 +1,95 @@
+"""The fetch_models workflow, driven by `nextflow run` against a local server and from a folder."""
+
+import time
+from pathlib import Path
+
+import pytest
+from models_published import WHOLE, Run, publish, serve
+from models_server import FileServer
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.nextflow
+
+MAIN = """
+include { FETCH } from './workflows/fetch_models'
+
+workflow {
+    FETCH(params.models, params.classifier, params.encoders, params.from, file(params.sources))
+}
+"""
+CONFIG = """
+params { models = null; classifier = null; encoders = null; from = null; sources = null }
+process.maxRetries = 1
+process.errorStrategy = 'ignore'
+"""
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory) -> Path:
+    return publish(tmp_path_factory.mktemp("published"))
+
+
+@pytest.fixture
+def server(published):
+    with FileServer() as s:
+        yield serve(s, published)
+
+
+@pytest.fixture
+def pipeline(tmp_path) -> Path:
+    """The workflow under a main script of its own, with nothing of the pipeline's configuration."""
+    folder = tmp_path / "pipeline"
+    folder.mkdir()
+    for name in ("bin", "modules", "workflows", "assets"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "main.nf").write_text(MAIN)
+    (folder / "nextflow.config").write_text(CONFIG)
+    return folder
+
+
+@pytest.fixture
+def fetch(nextflow, pipeline, tmp_path, server, published):
+    """A function that runs the workflow for the bundle `models` in the test's folder."""
+    setup = Run(tmp_path, server.url, published)
+
+    def run(*options: str, classifier: str = "tiny_500"):
+        arguments = ["--models", "models", "--sources", setup.sources, *options]
+        arguments += ["--classifier", classifier] if classifier else []
+        return nextflow(tmp_path, *arguments, pipeline=pipeline), setup
+
+    return run
+
+
+def test_over_http(fetch, server):
+    slow = [path for path in server.files if path.endswith(".pth")]
+    server.on_request = lambda path: path in slow and time.sleep(6)
+    run, bundle = fetch()
+    assert run.code == 0, run.text
+    assert bundle.names() == WHOLE
+    assert run.lines("tiny_500: fetching"), run.text  # shown while it ran
+    assert "all as manifest.yml says" in run.text
+    works = list((run.folder / "work").rglob("*.safetensors"))
+    assert not [w for w in works if not w.is_symlink() and "models" not in str(w.resolve())]  # written once, in place
+
+
+def test_from_a_folder_with_encoders_alone(fetch, published):
+    run, bundle = fetch("--from", str(published), "--encoders", "esm2_tiny", classifier="")
+    assert run.code == 0, run.text
+    assert {n for n in bundle.names() if "/" in n} == {
+        "encoders/esm2_tiny/config.json",
+        "encoders/esm2_tiny/model.safetensors",
+    }
+
+
+def test_a_failed_fetch_fails_the_run(fetch, server):
+    server.files["/500_model.pth"] = b"other bytes"
+    run, bundle = fetch()
+    assert run.code != 0
+    assert "git blob id" in run.text
+    assert (bundle.bundle / "encoders/esm2_tiny/model.safetensors").is_file()
+    assert not (bundle.bundle / "classifiers").exists()
+
+
+def test_a_name_that_is_none_is_refused_before_any_task(fetch):
+    run, _ = fetch(classifier="$(id)")
+    assert run.code != 0 and "'$(id)' is no model's name" in run.text and not run.submitted()

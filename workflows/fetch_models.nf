@@ -1,0 +1,74 @@
+/*
+ * fetch_models: a model bundle from the public sources, or from files that were brought along.
+ *
+ *     assets/models.yml ─ FETCH_MODELS ─ the bundle's folder
+ */
+
+include { FETCH_MODELS } from '../modules/local/fetch_models'
+
+workflow FETCH {
+    take:
+    models // the bundle's folder as a text; made where it does not exist
+    classifiers // list, or text with commas: virnucpro_500,virnucpro_300
+    encoders // likewise; encoders beyond those that the classifiers need
+    brought // folder with the files instead of the internet, as a text, or null
+    sources // path of the list of sources
+
+    main:
+    def folder = bundleFolder(models)
+    def names = [namesIn(classifiers, '--classifier'), namesIn(encoders, '--encoders')]
+    if (names.flatten().isEmpty()) {
+        error("--workflow fetch_models needs --classifier (for example virnucpro_500) or --encoders; assets/models.yml lists them")
+    }
+    def from = brought ? file(brought) : []
+    if (from && !from.isDirectory()) {
+        error("--from: there is no such folder: ${brought}")
+    }
+
+    fetched = FETCH_MODELS(folder, names[0], names[1], from, sources).log
+
+    // A download of 6 GB takes a while, and Nextflow shows a task's output only when it has ended.
+    def state = [running: true, last: '']
+    fetched.subscribe(onNext: { path -> log.info(path.text) }, onComplete: { state.running = false })
+    channel.interval('5s') { _tick -> state.running ? whatIsNew(folder.resolve('.fetch.txt'), state) : channel.STOP }
+        .filter { text -> text }
+        .subscribe { text -> log.info(text) }
+
+    emit:
+    fetched // what was done, a line each
+}
+
+/** The bundle's folder, made where it does not exist; ends the run where it cannot be one. */
+def bundleFolder(String models) {
+    if (!models) {
+        error("--models is needed: the folder in which the model bundle is to be built")
+    }
+    def folder = file(models)
+    if (folder.scheme != 'file') {
+        error("--models: ${models}: a bundle is built in a folder of this machine; copy it to an object store afterwards")
+    }
+    folder.mkdirs()
+    if (!folder.isDirectory()) {
+        error("--models: ${models} is no folder and cannot be made one")
+    }
+    return folder
+}
+
+/** Names as a list, from a list or a text with commas; ends the run at anything that is no name. */
+def namesIn(names, String option) {
+    def list = (names instanceof List ? names : (names ?: '').toString().tokenize(',')).collect { name -> name.toString().trim() }
+    list.each { name ->
+        if (!(name ==~ /[A-Za-z0-9][A-Za-z0-9._-]*/)) {
+            error("${option}: '${name}' is no model's name; assets/models.yml lists them")
+        }
+    }
+    return list
+}
+
+/** The fetch's latest line, '' where it has not changed since it was last asked for. */
+def whatIsNew(note, Map state) {
+    def text = note.exists() ? note.text.trim() : ''
+    def fresh = text != state.last ? text : ''
+    state.last = text
+    return fresh
+}

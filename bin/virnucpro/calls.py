@@ -34,8 +34,8 @@ def call_chunks(sample: Sample, scores: Scores) -> pl.DataFrame:
     scored = np.bincount(chunk[done], minlength=n)
     state = np.select([opened == 0, scored < opened, virus >= other], ["no_open_frame", "failed", "virus"], "other")
     reasons: list[str | None] = [None] * n
-    for key, reason in scores.reasons.items():
-        reasons[key // 6] = f"{FRAMES[key % 6]}: {reason}"
+    for key in sorted(scores.reasons, reverse=True):  # reversed: the first of a chunk's frames is kept
+        reasons[key // 6] = f"{FRAMES[key % 6]}: {scores.reasons[key]}"
     return sample.chunks.with_columns(
         pl.Series("open_count", opened, dtype=pl.Int32),
         pl.Series("scored_count", scored, dtype=pl.Int32),

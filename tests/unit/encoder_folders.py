@@ -1,10 +1,15 @@
-"""Encoder folders with random weights, made with the reference implementations."""
+"""Encoder folders with random weights and shards with random sequences, for the tests of embedding."""
 
 import json
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import torch
 from safetensors.torch import save_file
+from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+
+from virnucpro import tables
 
 RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
 
@@ -41,3 +46,85 @@ def save_esm2(model, folder: Path, **config) -> Path:
     }
     (folder / "config.json").write_text(json.dumps(raw | config))
     return folder
+
+
+def save_dnabert_s(folder: Path, layers: int = 2, dim: int = 24, heads: int = 3, seed: int = 0) -> Path:
+    """Write a random DNABERT-S with a small tokenizer of its own as an encoder folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    trainer = trainers.BpeTrainer(vocab_size=64, special_tokens=["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"])
+    tokenizer.train_from_iterator(["".join(rng.choice(list("ACGT"), 2000)) for _ in range(20)], trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    tokenizer.enable_truncation(100)  # as the published file carries 2,000: it has to be switched off
+    tokenizer.enable_padding(length=100)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    vocabulary, hidden = tokenizer.get_vocab_size(), 2 * dim
+    generator = torch.Generator().manual_seed(seed)
+
+    def tensor(*shape: int, mean: float = 0.0) -> torch.Tensor:
+        return mean + 0.3 * torch.randn(shape, generator=generator)
+
+    state = {
+        "embeddings.word_embeddings.weight": tensor(vocabulary, dim),
+        "embeddings.token_type_embeddings.weight": tensor(2, dim),
+        "embeddings.LayerNorm.weight": tensor(dim, mean=1),
+        "embeddings.LayerNorm.bias": tensor(dim),
+        "pooler.dense.weight": tensor(dim, dim),
+    }
+    for i in range(layers):
+        layer = f"encoder.layer.{i}."
+        state |= {
+            layer + "attention.self.Wqkv.weight": tensor(3 * dim, dim),
+            layer + "attention.self.Wqkv.bias": tensor(3 * dim),
+            layer + "attention.output.dense.weight": tensor(dim, dim),
+            layer + "attention.output.dense.bias": tensor(dim),
+            layer + "attention.output.LayerNorm.weight": tensor(dim, mean=1),
+            layer + "attention.output.LayerNorm.bias": tensor(dim),
+            layer + "mlp.gated_layers.weight": tensor(2 * hidden, dim),
+            layer + "mlp.wo.weight": tensor(dim, hidden),
+            layer + "mlp.wo.bias": tensor(dim),
+            layer + "mlp.layernorm.weight": tensor(dim, mean=1),
+            layer + "mlp.layernorm.bias": tensor(dim),
+        }
+    save_file(state, folder / "model.safetensors")
+    raw = {
+        "model_type": "bert",
+        "num_hidden_layers": layers,
+        "hidden_size": dim,
+        "num_attention_heads": heads,
+        "intermediate_size": hidden,
+        "layer_norm_eps": 1e-12,
+        "vocab_size": vocabulary,
+    }
+    (folder / "config.json").write_text(json.dumps(raw))
+    return folder
+
+
+def random_peptides(count: int, rng: np.random.Generator, longest: int = 60) -> list[str]:
+    """Most of one length, as the frames of equal chunks are, the rest shorter."""
+    lengths = np.where(rng.random(count) < 0.7, longest, rng.integers(1, longest, count))
+    return ["".join(rng.choice(list(RESIDUES), n)) for n in lengths]
+
+
+def write_shard(folder: Path, number: int, peptides: list[str], nucleotides: list[str] | None = None) -> Path:
+    """A shard of sample `s` as EXTRACT_FRAMES writes it; keys go on from shard to shard."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(number)
+    if nucleotides is None:
+        nucleotides = ["".join(rng.choice(list("ACGT"), 3 * len(p) + 1)) for p in peptides]
+    keys = 1000 * number + np.arange(len(peptides))
+    path = folder / f"s.shard_{number:05d}.parquet"
+    columns = {
+        "frame_key": keys,
+        "frame_id": [f"x_chunk_{k}F1" for k in keys],
+        "nucleotides": nucleotides,
+        "peptide": peptides,
+        "dnabert_s_tokens": [len(n) // 5 for n in nucleotides],
+        "esm2_tokens": [len(p) + 2 for p in peptides],
+    }
+    tables.write(pa.table(columns).cast(tables.SHARD), path)
+    return path

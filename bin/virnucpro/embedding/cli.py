@@ -1,10 +1,13 @@
 """The command line of embed_dnabert_s.py and embed_esm2.py."""
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
 from virnucpro.embedding import process
 from virnucpro.embedding.events import Events
+from virnucpro.errors import CudaFault
 from virnucpro.gpus import leased_gpu
 
 NAMES = {"dnabert_s": "DNABERT-S", "esm2": "ESM-2"}
@@ -18,17 +21,27 @@ def main(kind: str) -> None:
     process.tune_gpu_allocator()
     events = Events(arguments.out / f"{arguments.bin}.events.jsonl", arguments.bin, kind, arguments.attempt)
     process.on_sigterm(lambda: events.close("end", message="terminated by SIGTERM"))
-    # Before PyTorch, so that a task that waits for a GPU holds next to no memory.
-    with leased_gpu(arguments.device):
-        # PyTorch reads the settings above when it is imported, and --help needs no PyTorch.
-        from virnucpro.embedding.task import Task, run_task
+    try:
+        # Before PyTorch, so that a task that waits for a GPU holds next to no memory.
+        with leased_gpu(arguments.device):
+            _run(kind, arguments, events)
+    except CudaFault as e:
+        events.close("end", message=str(e))
+        print(f"error: {e}", file=sys.stderr, flush=True)
+        os._exit(e.code)  # an ordinary exit would touch the lost GPU again, and may abort with another status
+    except BaseException as e:
+        events.close("end", message=str(e) or type(e).__name__)
+        raise
 
-        options = {name: value for name, value in vars(arguments).items() if name != "threads"}
-        try:
-            run_task(Task(kind=kind, **options), events)
-        except Exception as e:
-            events.close("end", message=str(e))
-            raise
+
+def _run(kind: str, arguments: argparse.Namespace, events: Events) -> None:
+    # PyTorch reads the process's settings when it is imported, and --help needs no PyTorch.
+    from virnucpro.embedding.faults import named
+    from virnucpro.embedding.task import Task, run_task
+
+    options = {name: value for name, value in vars(arguments).items() if name != "threads"}
+    with named():
+        run_task(Task(kind=kind, **options), events)
 
 
 def parser(kind: str) -> argparse.ArgumentParser:

@@ -18,10 +18,8 @@ GPU_TOKENS = (2048, 65536)
 BYTES_PER_WIDTH = {"fp32": 96, "fp16": 56, "bf16": 56}
 SHARE_OF_FREE_MEMORY = 0.6  # the rest is for fragments and for what the estimate misses
 
-# A batch below this share of the budget is not worth computing by itself (see batching.plan).
-SMALLEST_SHARE = {"cpu": 1 / 8, "cuda": 1 / 8}
-# Padded widths on a GPU: tensor cores and compiled code like multiples of 8.
-MULTIPLE = {"cpu": 1, "cuda": 8}
+# What one more batch costs, in tokens (see batching.plan): reading the weights once more, and on a GPU idle units.
+OVERHEAD = {"cpu": 48, "cuda": 1024}
 
 
 class Device(NamedTuple):
@@ -74,6 +72,11 @@ def choose_precision(wanted: str, device: Device) -> str:
     if device.is_gpu and torch.cuda.get_device_capability(device.torch) >= (7, 0):  # Volta, the first with tensor cores
         return "fp16"
     return "fp32"
+
+
+def width_multiple(device: Device, kind: str) -> int:
+    """What padded widths are rounded up to: attention with a bias (DNABERT-S) wants rows of 16 bytes on a GPU."""
+    return 8 if device.is_gpu and kind == "dnabert_s" else 1
 
 
 def choose_budget(wanted: int | None, device: Device, width: int, precision: str) -> int:

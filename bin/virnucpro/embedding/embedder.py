@@ -40,13 +40,13 @@ class Embedder:
         encoder,
         device: torch.device,
         budget: int,
-        smallest: int,
+        overhead: int,
         multiple: int = 1,
         frequent: FrequentLengths | None = None,
         exact: Callable[[], torch.nn.Module] | None = None,
     ):
         self.encoder, self.device = encoder, device
-        self.budget, self.smallest, self.multiple = budget, smallest, multiple
+        self.budget, self.overhead, self.multiple = budget, overhead, multiple
         self.frequent, self.exact = frequent, exact
         self.oom_halvings = self.recomputed = 0
         self.tokens = self.padding_tokens = 0
@@ -65,16 +65,16 @@ class Embedder:
         """
         shape = (len(tokens.length), self.encoder.dim)
         launched = Launched(tokens, torch.zeros(shape, pin_memory=self.device.type == "cuda"))
-        todo = deque(plan(tokens.length, self.budget, self.smallest, self.multiple))
+        todo = deque(plan(tokens.length, self.budget, self.overhead, self.multiple))
         while todo:
             batch = todo.popleft()
             if batch.tokens > self.budget and len(batch.rows) > 1:
-                todo.extendleft(reversed(halves(batch, tokens.length)))
+                todo.extendleft(reversed(halves(batch, tokens.length, self.multiple)))
                 continue
             reason = self._try(batch, launched)
             if reason is not None and len(batch.rows) > 1:
                 self.on_retry(reason)
-                todo.extendleft(reversed(halves(batch, tokens.length)))
+                todo.extendleft(reversed(halves(batch, tokens.length, self.multiple)))
                 continue
             if reason is not None:
                 launched.failed[int(batch.rows[0])] = reason
@@ -101,7 +101,7 @@ class Embedder:
 
     def _again_in_fp32(self, odd: list[int], tokens: Ragged, vectors: np.ndarray, failed: dict[int, str]) -> None:
         self.on_retry(f"{len(odd)} embeddings overflow in half precision: again in fp32")
-        again = Embedder(self.exact(), self.device, max(1, self.budget // 2), self.smallest, self.multiple)
+        again = Embedder(self.exact(), self.device, max(1, self.budget // 2), self.overhead, self.multiple)
         vectors[odd], still_failed = again.embed(tokens.select(np.array(odd)))
         failed |= {odd[row]: reason for row, reason in still_failed.items()}
         self.recomputed += len(odd)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from virnucpro.errors import CudaFault
+from virnucpro.errors import CudaFault, VirnucproError
 
 # Messages of PyTorch, cuBLAS and cuDNN; not all of them come as torch.OutOfMemoryError.
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
@@ -26,6 +26,21 @@ def is_cuda_fault(error: BaseException) -> bool:
     if isinstance(error, torch.AcceleratorError):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _CUDA_FAULT)
+
+
+@contextmanager
+def named() -> Iterator[None]:
+    """Around a whole task: what is left of memory and GPU errors becomes an error with advice and an exit code."""
+    try:
+        with cuda_faults_end_the_task():
+            yield
+    except Exception as e:
+        if is_out_of_memory(e):
+            raise VirnucproError(
+                f"the encoder does not fit in memory ({first_line(e)}); give the task a GPU or node with more memory, "
+                "or choose a classifier with a smaller encoder"
+            ) from e
+        raise
 
 
 @contextmanager

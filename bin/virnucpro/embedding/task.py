@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,11 +16,12 @@ from virnucpro.embedding import device as devices
 from virnucpro.embedding.compiled import FrequentLengths
 from virnucpro.embedding.embedder import OUT_OF_MEMORY, Embedder, Launched
 from virnucpro.embedding.events import Events
+from virnucpro.embedding.repeats import Repeats
 from virnucpro.embedding.report import Report, write_report
+from virnucpro.embedding.saving import Saver
 from virnucpro.embedding.shards import count_frames, list_shards
 from virnucpro.embedding.store import Store
 from virnucpro.embedding.work import EMPTY, Bin, Work
-from virnucpro.embedding.writing import embedding_table, write_embeddings
 from virnucpro.encoders import dnabert_s, esm2
 from virnucpro.encoders.weights import sha256
 from virnucpro.errors import VirnucproError
@@ -67,23 +68,24 @@ def run_task(task: Task, events: Events) -> None:
     device = devices.choose_device(task.device)
     precision = devices.choose_precision(task.precision, device)
     events.start(sum(map(count_frames, paths)), device.report())
-    with ThreadPoolExecutor(1) as pool:  # hashing and reading overlap with loading the weights
+    with ThreadPoolExecutor(2) as pool:  # reading overlaps with loading the weights
         weights = pool.submit(_weights_digest, task)
+        scanned = pool.submit(Bin, paths, task.kind)
         encoder = LOAD[task.kind](task.encoder, task.layer, device.torch, devices.PRECISIONS[precision])
         identity = weights.result() | {"layer": str(encoder.layer), "precision": precision}
+        bin_ = scanned.result()
     store = Store(task.store, task.kind, identity | _other_digests(task.encoder)) if task.store else None
-    bin_ = Bin(paths, task.kind, store)
-    repeats = bin_.prepare(encoder, task.out)
+    repeats = Repeats(bin_.digests, encoder.dim, task.out)
     embedder = _embedder(task, encoder, device, precision)
     embedder.on_retry = lambda reason: events.emit("retry", reason=reason)
     report.loaded = time.time()
     events.begin_work()
 
     metadata = {"encoder": task.kind, **identity, "dim": str(encoder.dim)}
-    saver = Saver(task, store, events, metadata)
+    saver = Saver(task.out, task.kind, metadata, store, events)
     running: deque[Running] = deque()
     with saver:
-        for work in bin_.work():
+        for work in bin_.work(encoder, repeats, store):
             running.append(_launch(work, embedder, events))
             # A GPU starts on this shard while the one before is being collected; on a CPU it is done already.
             if len(running) > device.is_gpu:
@@ -109,7 +111,6 @@ def _other_digests(folder: Path) -> dict[str, str]:
 
 
 def _embedder(task: Task, encoder, device: devices.Device, precision: str) -> Embedder:
-    kind = device.torch.type
     budget = devices.choose_budget(task.batch_tokens, device, encoder.dim, precision)
     exact = None
     if precision != "fp32":
@@ -118,8 +119,8 @@ def _embedder(task: Task, encoder, device: devices.Device, precision: str) -> Em
         encoder,
         device.torch,
         budget,
-        smallest=int(budget * devices.SMALLEST_SHARE[kind]),
-        multiple=devices.MULTIPLE[kind],
+        overhead=devices.OVERHEAD[device.torch.type],
+        multiple=devices.width_multiple(device, task.kind),
         frequent=FrequentLengths(encoder) if device.is_gpu else None,
         exact=exact,
     )
@@ -138,7 +139,9 @@ def _launch(work: Work, embedder: Embedder, events: Events) -> Running:
     return Running(work, launched, embedder.tokens - tokens_before, started)
 
 
-def _finish(running: Running, embedder: Embedder, repeats, report: Report, events: Events, saver: "Saver") -> None:
+def _finish(
+    running: Running, embedder: Embedder, repeats: Repeats, report: Report, events: Events, saver: Saver
+) -> None:
     """Collect a shard's embeddings, account for each frame, and hand the shard over to be written."""
     work = running.work
     reasons: dict[int, str] = {}  # by number of the sequence
@@ -162,15 +165,16 @@ def _finish(running: Running, embedder: Embedder, repeats, report: Report, event
         reasons |= {int(number): EMPTY for number in work.empty}
         vectors = distinct[work.member]
         events.advance(int(work.copies[work.known].sum() + work.copies[work.empty].sum()), 0, computed=False)
-    done = np.ones(len(vectors), dtype=bool)
+    failed_rows: dict[int, str] = {}
     if reasons:
-        done = ~np.isin(work.member, list(reasons))
-        for row in np.flatnonzero(~done).tolist():
-            events.fail(**report.add_failure(work.shard, row, reasons[int(work.member[row])]))
+        failed_rows = {row: reasons[number] for row, number in enumerate(work.member.tolist()) if number in reasons}
+        for row, reason in failed_rows.items():
+            events.fail(**report.add_failure(work.shard, row, reason))
     reused = work.stored is not None
     seconds = time.time() - running.started
-    report.add_shard(work.shard.name, len(done), int(done.sum()), running.tokens, seconds, reused)
-    saver.save(work, vectors, done, reused)
+    processed = len(vectors) - len(failed_rows)
+    report.add_shard(work.shard.name, len(vectors), processed, running.tokens, seconds, reused)
+    saver.save(work, vectors, failed_rows, reused)
 
 
 def _check_that_something_worked(report: Report) -> None:
@@ -183,44 +187,3 @@ def _check_that_something_worked(report: Report) -> None:
             f"{report.bin}: none of {len(tried)} frames could be embedded; the first, {tried[0]['frame_id']} of "
             f"{tried[0]['shard']}: {tried[0]['reason']}; {advice}"
         )
-
-
-class Saver:
-    """Writes finished shards in a thread of its own, one at a time."""
-
-    def __init__(self, task: Task, store: Store | None, events: Events, metadata: dict[str, str]):
-        self._task, self._store, self._events, self._metadata = task, store, events, metadata
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="save")
-        self._last: Future | None = None
-
-    def save(self, work: Work, vectors: np.ndarray, done: np.ndarray, reused: bool) -> None:
-        """Hand a shard over; waits while the one before is not yet written, so that memory stays flat."""
-        self._wait()
-        self._last = self._pool.submit(self._save, work, vectors, done, reused)
-
-    def _save(self, work: Work, vectors: np.ndarray, done: np.ndarray, reused: bool) -> None:
-        # Only whole shards are kept: what failed once, for want of memory say, may go through next time.
-        if self._store is not None and not reused and done.all():
-            self._store.save(work.key, vectors)
-        name = work.shard.name
-        table = embedding_table(work.shard, vectors, done, self._metadata)
-        write_embeddings(table, self._task.out / f"{name}.{self._task.kind}.parquet")
-        for problem in self._store.problems if self._store else []:
-            self._events.warn(problem)
-        if self._store:
-            self._store.problems.clear()
-        self._events.emit("shard", shard=name, reused=reused)
-
-    def _wait(self) -> None:
-        if self._last is not None:
-            self._last.result()
-
-    def __enter__(self) -> "Saver":
-        return self
-
-    def __exit__(self, kind: type | None, *_) -> None:
-        try:
-            if kind is None:
-                self._wait()
-        finally:
-            self._pool.shutdown()

@@ -1,7 +1,8 @@
 """A bin's shards made ready for the encoder, one ahead of the one that is being computed."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,46 +34,39 @@ class Work(NamedTuple):
 class Bin:
     """The shards of one task."""
 
-    def __init__(self, paths: list[Path], kind: str, store: Store | None):
-        """Read every shard once, for what the sequences are; 16 bytes of each are kept."""
-        self.paths, self._kind, self._store = paths, kind, store
-        self._digests = [digests(read_shard(path, kind).sequences) for path in paths]
-        self.frames = sum(map(len, self._digests))
+    def __init__(self, paths: list[Path], kind: str):
+        """Read every shard once, to know which sequences repeat; of each sequence 16 bytes are kept."""
+        self._paths, self._kind = paths, kind
+        self.digests = [digests(read_shard(path, kind).sequences) for path in paths]
 
-    def prepare(self, encoder, folder: Path) -> Repeats:
-        """Once the encoder is loaded; folder: for the embeddings of sequences that several shards share."""
-        self._encoder = encoder
-        self.repeats = Repeats(self._digests, encoder.dim, folder)
-        return self.repeats
-
-    def work(self) -> Iterator[Work]:
+    def work(self, encoder, repeats: Repeats, store: Store | None) -> Iterator[Work]:
         """The shards in order; while one is computed the next is read and tokenised."""
-        return ahead(self._one, range(len(self.paths)))
+        return ahead(lambda number: self._prepare(number, encoder, repeats, store), range(len(self._paths)))
 
-    def _one(self, number: int) -> Work:
-        shard = read_shard(self.paths[number], self._kind)
-        mine = self._digests[number]
+    def _prepare(self, number: int, encoder, repeats: Repeats, store: Store | None) -> Work:
+        shard = read_shard(self._paths[number], self._kind)
+        mine = self.digests[number]
         first, member = unique(mine)
-        key = self._store.key(mine) if self._store else None
-        stored = self._store.load(key, len(mine), self._encoder.dim) if self._store and len(mine) else None
-        slots = self.repeats.slots(mine[first])
-        known = self.repeats.is_known(slots, number)
-        empty = np.array([not shard.sequences[row] for row in first], dtype=bool)
-        compute = np.flatnonzero(~known & ~empty)
+        copies = np.bincount(member, minlength=len(first))
+        slots = repeats.slots(mine[first])
+        is_known = repeats.is_known(slots, number)
+        is_empty = np.array([not shard.sequences[row] for row in first], dtype=bool)
+        compute, known = np.flatnonzero(~is_known & ~is_empty), np.flatnonzero(is_known & ~is_empty)
+        key = store.key(mine) if store else None
+        stored = store.load(key, len(mine), encoder.dim) if store else None
         tokens = None
         if stored is None and len(compute):
-            tokens = self._encoder.tokenize([shard.sequences[row] for row in first[compute]])
-        copies = np.bincount(member, minlength=len(first))
-        known, empty = np.flatnonzero(known & ~empty), np.flatnonzero(empty)
-        return Work(shard, key, stored, member, copies, slots, compute, known, empty, tokens)
+            tokens = encoder.tokenize([shard.sequences[row] for row in first[compute]])
+        return Work(shard, key, stored, member, copies, slots, compute, known, np.flatnonzero(is_empty), tokens)
 
 
-def ahead(function: Callable, items) -> Iterator:
-    """`map(function, items)`, each computed in another thread while the result before it is being used."""
-    items = iter(items)
+def ahead(function: Callable, items: Iterable) -> Iterator:
+    """`map(function, items)`, where the next result is computed in another thread while the last one is being used."""
     with ThreadPoolExecutor(1, thread_name_prefix="prepare") as pool:
-        futures = [pool.submit(function, item) for item in [next(items, None)] if item is not None]
-        while futures:
-            result = futures.pop().result()
-            futures = [pool.submit(function, item) for item in [next(items, None)] if item is not None]
-            yield result
+        waiting: deque[Future] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > 1:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -1,5 +1,6 @@
 """Embedding files: one per shard and encoder, with its own keys and ids."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,18 @@ def vector_column(vectors: np.ndarray) -> pa.FixedSizeListArray:
     return pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1])
 
 
-def embedding_table(shard: Shard, vectors: np.ndarray, done: np.ndarray, metadata: dict[str, str]) -> pa.Table:
-    """Rows of the frames for which `done` (bool [frames]) is true, in the shard's order.
+def embedding_table(shard: Shard, vectors: np.ndarray, failed: dict[int, str], metadata: dict[str, str]) -> pa.Table:
+    """Rows of the frames that did not fail, in the shard's order.
 
-    vectors: float32 [frames, dim].
+    vectors: float32 [frames, dim]. failed: row in the shard -> reason; these rows are left out, and listed in the
+    metadata as `failed`, [{"frame_key", "reason"}], so that the file by itself accounts for every frame of its shard.
     """
     keys, ids = shard.frame_key, shard.frame_id
-    if not done.all():
-        keep = pa.array(np.flatnonzero(done))
-        vectors, keys, ids = vectors[done], keys.take(keep), ids.take(keep)
+    if failed:
+        lost = [{"frame_key": keys[row].as_py(), "reason": reason} for row, reason in sorted(failed.items())]
+        metadata = metadata | {"failed": json.dumps(lost)}
+        done = np.setdiff1d(np.arange(len(vectors)), list(failed))
+        vectors, keys, ids = vectors[done], keys.take(done), ids.take(done)
     return pa.table([keys, ids, vector_column(vectors)], schema=embedding_schema(vectors.shape[1], metadata))
 
 

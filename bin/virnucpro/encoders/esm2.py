@@ -24,6 +24,7 @@ from virnucpro.encoders.weights import Weights, assign, choose_layer, open_weigh
 TOKENS = ("<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO.-", "<null_1>", "<mask>")
 BOS, PAD, EOS, UNKNOWN = 0, 1, 2, 3
 MAX_RESIDUES = 1024  # VirNucPro and fair-esm's extract.py cut peptides here
+MAX_TOKENS = MAX_RESIDUES + 64  # with BOS, EOS and padding
 
 # In training 15 % of the tokens were chosen and 80 % of those masked; the input is scaled by what was left of it.
 TOKEN_DROPOUT_SCALE = 1 - 0.15 * 0.8
@@ -82,7 +83,7 @@ class Block(nn.Module):
         self.down = nn.Linear(c.hidden, c.dim)
 
     def forward(self, x: Tensor, rotation: Tensor, mask: Tensor | None) -> Tensor:
-        """x [B, T, D] fp32; rotation [T, 1, 1, d/2, 2]; mask None or bool [B, 1, 1, T], False where there is padding."""
+        """x [B, T, D] fp32; rotation [T, 1, 1, d/2, 2]; mask None or bool [B, 1, 1, T], False on padding."""
         B, T, D = x.shape
         dtype = self.qkv.weight.dtype
         qkv = linear(self.attention_norm(x).to(dtype), self.qkv).view(B, T, 3, self.heads, D // self.heads)
@@ -120,7 +121,7 @@ class ESM2(nn.Module):
         self.embed = nn.Embedding(c.vocabulary, c.dim)
         self.blocks = nn.ModuleList(Block(c) for _ in range(c.layers))
         self.norm = nn.LayerNorm(c.dim, c.epsilon) if c.final_norm else nn.Identity()
-        self.register_buffer("rotation", torch.empty(MAX_RESIDUES + 2, 1, 1, c.dim // c.heads // 2, 2))
+        self.register_buffer("rotation", torch.empty(MAX_TOKENS, 1, 1, c.dim // c.heads // 2, 2))
 
     def tokenize(self, peptides: list[str]) -> Ragged:
         """BOS, one token per residue (at most 1,024), EOS. A letter ESM-2 has no token for becomes <unk>."""
@@ -137,7 +138,8 @@ class ESM2(nn.Module):
     def forward(self, tokens: Tensor, length: Tensor | None = None) -> Tensor:
         """Mean over the residues (not BOS, not EOS), fp32 [B, D].
 
-        tokens: int [B, T]. length: int [B], tokens of each row with BOS and EOS; None where every row fills all of T.
+        tokens: int [B, T], T at most MAX_TOKENS. length: int [B], tokens of each row with BOS and EOS; None where every
+        row fills all of T.
         """
         x = self.hidden(tokens, length)  # [B, T, D]
         if length is None:
@@ -194,7 +196,7 @@ def _state(w: Weights, c: Config, dtype: torch.dtype):
     if c.final_norm:
         for part in ("weight", "bias"):
             yield f"norm.{part}", w.get(f"emb_layer_norm_after.{part}", fp32, (D,))
-    angle = torch.outer(torch.arange(MAX_RESIDUES + 2, device=w.device).float(), _rotary_frequencies(w, c))
+    angle = torch.outer(torch.arange(MAX_TOKENS, device=w.device).float(), _rotary_frequencies(w, c))
     yield "rotation", torch.stack((angle.cos(), angle.sin()), dim=-1)[:, None, None].to(dtype)  # [T, 1, 1, d/2, 2]
 
 

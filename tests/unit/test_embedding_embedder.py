@@ -1,0 +1,191 @@
+"""What happens when batches fail, with an encoder that fails on purpose."""
+
+import numpy as np
+import pytest
+import torch
+
+from virnucpro.embedding.compiled import FrequentLengths
+from virnucpro.embedding.embedder import NOT_FINITE, Embedder
+from virnucpro.embedding.faults import is_cuda_fault, is_out_of_memory
+from virnucpro.encoders.ragged import ragged
+from virnucpro.errors import CudaFault
+
+BAD, NAN, CUDA = 666, 777, 888
+
+
+class Fake(torch.nn.Module):
+    """Embeds a row as (sum of its tokens, their number); fails on certain tokens and on batches beyond `memory`."""
+
+    dim, pad = 2, 0
+
+    def __init__(self, memory: int = 10**9, error: type[Exception] = torch.OutOfMemoryError):
+        super().__init__()
+        self.memory, self.error = memory, error
+        self.shapes: list[tuple[int, int]] = []
+
+    def forward(self, tokens, length=None):
+        self.shapes.append(tuple(tokens.shape))
+        if tokens.numel() > self.memory:
+            raise self.error("CUDA out of memory. Tried to allocate 2 GiB")
+        if (tokens == BAD).any():
+            raise ValueError("a token that nobody knows\nand more")
+        if (tokens == CUDA).any():
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        count = torch.full((len(tokens),), tokens.shape[1]) if length is None else length
+        out = torch.stack((tokens.sum(1), count), dim=1).float()
+        out[(tokens == NAN).any(dim=1)] = torch.nan
+        return out
+
+
+def sequences(count: int = 50, special: dict[int, int] | None = None):
+    """Ragged tokens 1, 2, ... of varying lengths, with the tokens in `special` put into some rows."""
+    lengths = np.random.default_rng(0).integers(3, 30, count)
+    rows = [np.arange(1, n + 1) for n in lengths]
+    for row, token in (special or {}).items():
+        rows[row][1] = token
+    expected = np.array([[r.sum(), len(r)] for r in rows], dtype=np.float32)
+    return ragged(np.concatenate(rows), lengths), expected
+
+
+def test_each_row_gets_its_own_embedding():
+    tokens, expected = sequences()
+    embedder = Embedder(Fake(), torch.device("cpu"), 100, 20)
+    done = []
+    embedder.on_batch = done.extend
+    vectors, failed = embedder.embed(tokens)
+    assert (vectors == expected).all()
+    assert not failed
+    assert sorted(done) == list(range(50))
+    assert embedder.tokens == tokens.length.sum()
+
+
+def test_a_bad_sequence_fails_alone():
+    tokens, expected = sequences(special={7: BAD, 30: BAD, 31: NAN})
+    embedder = Embedder(Fake(), torch.device("cpu"), 1000, 50)
+    done, retries = [], []
+    embedder.on_batch, embedder.on_retry = done.extend, retries.append
+    vectors, failed = embedder.embed(tokens)
+    reason = "ValueError: a token that nobody knows"
+    assert failed == {7: reason, 30: reason, 31: NOT_FINITE}
+    good = [i for i in range(50) if i not in failed]
+    assert (vectors[good] == expected[good]).all()
+    assert sorted(done) == list(range(50))
+    assert set(retries) == {reason}
+    assert embedder.oom_halvings == 0
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError, MemoryError])
+def test_out_of_memory_halves_the_budget_and_goes_on(error):
+    tokens, expected = sequences()
+    fake = Fake(memory=100, error=error)
+    embedder = Embedder(fake, torch.device("cpu"), 700, 50)
+    vectors, failed = embedder.embed(tokens)
+    assert (vectors == expected).all()
+    assert not failed
+    assert 50 <= embedder.budget <= 100
+    assert embedder.oom_halvings >= 2
+    # The budget that held is kept for the next shard: nothing runs out of memory again.
+    fake.shapes.clear()
+    assert (embedder.embed(tokens)[0] == expected).all()
+    assert max(a * b for a, b in fake.shapes) <= 100
+
+
+def test_a_sequence_that_never_fits_fails_alone():
+    tokens, expected = sequences()
+    longest = tokens.length.max()
+    vectors, failed = Embedder(Fake(memory=longest - 1), torch.device("cpu"), 700, 50).embed(tokens)
+    assert set(failed) == set(np.flatnonzero(tokens.length == longest))
+    assert set(failed.values()) == {"out of memory, even when computed alone"}
+    good = tokens.length < longest
+    assert (vectors[good] == expected[good]).all()
+
+
+def test_a_cuda_fault_ends_the_task():
+    tokens, _ = sequences(special={3: CUDA})
+    with pytest.raises(CudaFault, match="illegal memory access") as caught:
+        Embedder(Fake(), torch.device("cpu"), 1000, 50).embed(tokens)
+    assert caught.value.code == 70
+
+
+def test_what_overflows_in_half_precision_is_computed_in_fp32():
+    tokens, expected = sequences(special={3: NAN, 4: NAN})
+    expected[[3, 4], 0] = [
+        tokens.flat[s : s + n].sum() for s, n in zip(tokens.start[3:5], tokens.length[3:5], strict=True)
+    ]
+
+    class Exact(Fake):
+        def forward(self, tokens, length=None):
+            return super().forward(tokens.where(tokens != NAN, 0), length) + NAN * torch.tensor([1.0, 0.0])
+
+    embedder = Embedder(Fake(), torch.device("cpu"), 1000, 50, exact=Exact)
+    vectors, failed = embedder.embed(tokens)
+    assert not failed
+    assert (vectors == expected).all()
+    assert embedder.recomputed == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "memory", "fault"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory."), True, False),
+        (RuntimeError("CUDA error: out of memory"), True, False),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"),
+            True,
+            False,
+        ),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True, False),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED"), False, True),
+        (torch.AcceleratorError("CUDA error: device-side assert triggered"), False, True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR"), False, True),
+        (RuntimeError("shapes do not fit"), False, False),
+        (ValueError("CUDA error in the data"), False, False),
+    ],
+)
+def test_kinds_of_faults(error, memory, fault):
+    assert is_out_of_memory(error) is memory
+    assert is_cuda_fault(error) is fault
+
+
+class TestCompiled:
+    """torch.compile with a backend that runs anywhere; its code for GPUs is not run here."""
+
+    @pytest.fixture
+    def encoder(self, tmp_path):
+        from encoder_folders import fair_esm, save_esm2
+
+        from virnucpro.encoders import esm2
+
+        return esm2.load(save_esm2(fair_esm(3, 40, 4), tmp_path))
+
+    def test_frequent_lengths_are_compiled_once_for_all_layers(self, encoder, monkeypatch):
+        monkeypatch.setattr("virnucpro.encoders.linear._ONEDNN", False)  # as on a GPU
+        plain = encoder.tokenize(["MKVA" * 10] * 6 + ["MKV"] * 3)
+        device = torch.device("cpu")
+        expected, _ = Embedder(encoder, device, 10_000, 0).embed(plain)
+        graphs = []
+
+        def backend(graph, inputs):
+            graphs.append(graph)
+            return graph.forward
+
+        frequent = FrequentLengths(encoder, worth=400, backend=backend)
+        embedder = Embedder(encoder, device, 100, 0, frequent=frequent)
+        vectors, failed = embedder.embed(plain)
+        assert not failed
+        assert np.abs(vectors - expected).max() < 1e-5
+        assert frequent.lengths == set()  # 6 * 42 tokens so far
+        for budget in (90, 130):  # batches of two, then of three rows
+            embedder.budget = budget
+            vectors, _ = embedder.embed(plain)
+            assert np.abs(vectors - expected).max() < 1e-5
+        assert frequent.lengths == {42}
+        assert len(graphs) == 1
+
+    def test_the_number_of_lengths_is_limited(self, encoder):
+        from virnucpro.embedding.compiled import LIMIT
+
+        frequent = FrequentLengths(encoder, worth=1, backend="eager")
+        for length in range(10, 60):
+            frequent.count(2, length)
+        assert len(frequent.lengths) == LIMIT

@@ -1,0 +1,173 @@
+"""The embedding scripts as processes: exit codes, kills, threads, memory settings."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from encoder_folders import fair_esm, random_peptides, save_esm2, write_shard
+
+from virnucpro.embedding import process
+
+SHARDS = 6
+# The script, slowed down or broken at the one place where a batch is computed.
+DRIVER = """
+import sys, time
+sys.path.insert(0, {bin!r})
+import virnucpro.embedding.embedder as embedder
+from virnucpro.embedding import cli
+from virnucpro.errors import run_main
+original = embedder.Embedder._compute
+def compute(self, batch, launched):
+    {what}
+    original(self, batch, launched)
+embedder.Embedder._compute = compute
+run_main(lambda: cli.main("esm2"))
+"""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> Path:
+    """An encoder and shards."""
+    folder = tmp_path_factory.mktemp("files")
+    save_esm2(fair_esm(2, 40, 4), folder / "encoder")
+    rng = np.random.default_rng(2)
+    for number in range(SHARDS):
+        write_shard(folder / "shards", number, random_peptides(6, rng))
+    return folder
+
+
+class Run:
+    """A script in a process of its own."""
+
+    def __init__(self, root: Path, files: Path, out: Path, what: str | None = None, *options: str):
+        script = [str(root / "bin" / "embed_esm2.py")]
+        if what is not None:
+            script = ["-c", DRIVER.format(bin=str(root / "bin"), what=what)]
+        arguments = ["--shards", files / "shards", "--encoder", files / "encoder", "--bin", "esm2_001", "--out", out]
+        self.out = out
+        self.process = subprocess.Popen(
+            [sys.executable, *script, *map(str, arguments), "--threads", "1", "--device", "cpu", *options],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def events(self, name: str | None = None) -> list[dict]:
+        path = self.out / "esm2_001.events.jsonl"
+        lines = path.read_text().split("\n")[:-1] if path.exists() else []
+        return [e for e in map(json.loads, lines) if name in (None, e["event"])]
+
+    def wait_for_shards(self, count: int) -> None:
+        for _ in range(600):
+            if len(self.events("shard")) >= count or self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        assert self.process.poll() is None, self.process.stderr.read()
+
+    def end(self) -> tuple[int, str]:
+        stderr = self.process.communicate(timeout=120)[1]
+        return self.process.returncode, stderr
+
+
+def test_killed_at_any_moment_no_finished_shard_is_embedded_twice(root, files, tmp_path):
+    store = str(tmp_path / "store")
+    finished: set[str] = set()
+    for attempt, kill in enumerate((signal.SIGKILL, signal.SIGTERM), start=1):
+        run = Run(root, files, tmp_path / f"{attempt}", "time.sleep(0.3)", "--store", store, "--attempt", str(attempt))
+        run.wait_for_shards(2 * attempt)
+        run.process.send_signal(kill)
+        code, _ = run.end()
+        assert code == (-signal.SIGKILL if kill == signal.SIGKILL else 143)
+        told = run.events("shard")
+        assert {e["shard"] for e in told if not e["reused"]}.isdisjoint(finished)
+        finished |= {e["shard"] for e in told}
+        assert not (run.out / "esm2_001.report.json").exists()
+        assert all((run.out / f"{e['shard']}.esm2.parquet").exists() for e in told)
+    assert run.events()[-1]["message"] == "terminated by SIGTERM"
+    assert len(finished) >= 4
+    last = Run(root, files, tmp_path / "3", None, "--store", store, "--attempt", "3")
+    assert last.end()[0] == 0
+    again = {e["shard"] for e in last.events("shard") if not e["reused"]}
+    assert len(again & finished) == 0, "shards embedded twice"
+    assert len(last.events("shard")) == SHARDS
+    report = json.loads((last.out / "esm2_001.report.json").read_text())
+    assert report["processed"] == SHARDS * 6
+    assert report["attempt"] == 3
+
+
+def test_a_cuda_fault_exits_with_its_own_code(root, files, tmp_path):
+    what = "raise RuntimeError('CUDA error: an illegal memory access was encountered')"
+    run = Run(root, files, tmp_path, what)
+    code, stderr = run.end()
+    assert code == 70
+    assert "error: the GPU failed (RuntimeError: CUDA error: an illegal memory access" in stderr
+    assert "Traceback" not in stderr
+    assert "the GPU failed" in run.events("end")[0]["message"]
+
+
+def test_a_process_with_our_settings_faults_no_pages(root):
+    """Large tensors, made and dropped: page faults with glibc's defaults, and none with what the scripts set."""
+    program = """
+import resource, sys
+sys.path.insert(0, {bin!r})
+from virnucpro.embedding import process
+if {tuned}:
+    assert process.keep_freed_memory()
+process.use_threads(1)
+import torch
+def work():
+    for size in (1_000_000, 3_000_000, 40_000_000):  # bytes: below and above glibc's limits
+        torch.ones(size // 4).mul(2).sum()
+for _ in range(3):
+    work()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    work()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before, torch.get_num_threads())
+"""
+    faults = {}
+    for tuned in (False, True):
+        code = program.format(bin=str(root / "bin"), tuned=tuned)
+        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+        faults[tuned] = int(out[0])
+        assert out[1] == "1"
+    assert faults[False] > 10_000  # 80 MB ten times, in pages of 4 KiB, is 195,000
+    assert faults[True] < faults[False] / 10  # the heap may grow once more
+
+
+def test_threads_follow_what_is_asked_for(monkeypatch):
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
+        monkeypatch.setenv(name, "7")
+    process.use_threads(None)
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    process.use_threads(3)
+    assert {os.environ[n] for n in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")} == {"3"}
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    process.use_threads(None)
+    assert os.environ["OMP_NUM_THREADS"] == str(len(os.sched_getaffinity(0)))
+
+
+@pytest.mark.parametrize("script", ["embed_esm2.py", "embed_dnabert_s.py"])
+def test_help_needs_no_pytorch(root, script):
+    path = str(root / "bin" / script)
+    code = "import runpy, sys; sys.modules['torch'] = None; sys.argv[1:] = ['--help']; "
+    code += f"runpy.run_path({path!r}, run_name='__main__')"
+    environment = os.environ | {"PYTHONPATH": str(root / "bin")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "--batch_tokens" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--batch_tokens", "0"), ("--layer", "x"), ("--precision", "fp8"), ("--threads", "-1")]
+)
+def test_wrong_options_end_with_2(root, option, value):
+    command = [sys.executable, str(root / "bin" / "embed_esm2.py"), option, value]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert option in done.stderr

@@ -48,7 +48,7 @@ class Content:
 def content_of(path: Path, headers: dict | None = None) -> Content:
     """Size, SHA-256 and git blob id of a file, read once."""
     size = path.stat().st_size
-    sha256, blob = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size)
+    sha256, blob = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
     with path.open("rb", buffering=0) as f:
         while block := f.read(BLOCK):
             sha256.update(block)

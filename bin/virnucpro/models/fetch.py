@@ -13,11 +13,12 @@ from virnucpro.models.classifier import CLASSIFIER, WEIGHTS
 from virnucpro.models.convert import write_folder
 from virnucpro.models.download import DownloadError, NotThere
 from virnucpro.models.locks import locked
-from virnucpro.models.manifest import FORMAT, MANIFEST, NAME, read_manifest, write_manifest
+from virnucpro.models.manifest import FORMAT, MANIFEST, read_manifest, write_manifest
 from virnucpro.models.obtain import Obtained, download_source, find_source
 from virnucpro.models.sources import Item
 
 DOWNLOADS = ".downloads"
+NAME_OF_BUNDLE = "virnucpro"  # not the folder's: equal bundles have equal manifests, wherever they lie
 
 Say = Callable[[str], None]
 
@@ -112,10 +113,9 @@ def install(bundle: Path, item: Item, layout: str, got: Obtained, say: Say) -> N
     shutil.rmtree(old, ignore_errors=True)
     has = (bundle / MANIFEST).is_file()
     known = dict(read_manifest(bundle).files) if has else {}
-    name = read_manifest(bundle).name if has else bundle.resolve().name
+    name = read_manifest(bundle).name if has else NAME_OF_BUNDLE
     others = {p: e for p, e in known.items() if not p.startswith(f"{item.folder}/") and (bundle / p).is_file()}
     own = [f"{item.folder}/{f}" for f in files_of(item)]
-    name = name if NAME.fullmatch(name) else "models"
     write_manifest(bundle, name, {item.folder: (origin, item.licence)}, others, [*others, *own])
 
 

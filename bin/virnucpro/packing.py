@@ -5,6 +5,7 @@ shard, whatever the shards.
 """
 
 import heapq
+from operator import attrgetter
 from typing import NamedTuple
 
 
@@ -16,7 +17,7 @@ class Shard(NamedTuple):
     tokens: int  # predicted, for the encoder that the plan is for
 
 
-WEIGHTS = {"tokens": lambda shard: shard.tokens, "sequences": lambda shard: shard.frames}
+WEIGHTS = {"tokens": attrgetter("tokens"), "sequences": attrgetter("frames")}
 
 
 def longest_first(loads: dict[str, int], bins: int) -> list[list[str]]:
@@ -28,10 +29,12 @@ def longest_first(loads: dict[str, int], bins: int) -> list[list[str]]:
         raise ValueError(f"bins must be at least 1, not {bins}")
     packed: list[list[str]] = [[] for _ in range(bins)]
     least = [(0, b) for b in range(bins)]
-    for name, load in sorted(loads.items(), key=lambda item: (-item[1], item[0])):
+    names = sorted(loads)
+    names.sort(key=loads.__getitem__, reverse=True)  # stable: equal loads stay in the order of their names
+    for name in names:
         total, b = least[0]
         packed[b].append(name)
-        heapq.heapreplace(least, (total + load, b))
+        heapq.heapreplace(least, (total + loads[name], b))
     return packed
 
 
@@ -57,13 +60,13 @@ def plan_encoder(encoder: str, shards: list[Shard], bins: int, weight: str) -> d
     packed = longest_first({s.name: load(s) for s in shards}, bins) if bins else []
     rows = []
     for number, names in enumerate(packed, start=1):
-        members = [by_name[n] for n in names]
+        members = list(map(by_name.__getitem__, names))
         rows.append(
             {
                 "bin": f"{encoder}_{number:03d}",
-                "load": sum(load(s) for s in members),
-                "sequences": sum(s.frames for s in members),
-                "tokens": sum(s.tokens for s in members),
+                "load": sum(map(load, members)),
+                "sequences": sum(map(attrgetter("frames"), members)),
+                "tokens": sum(map(attrgetter("tokens"), members)),
                 "shards": sorted(names),
             }
         )

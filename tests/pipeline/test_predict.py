@@ -1,0 +1,160 @@
+"""The bundled example with the demo model, end to end: what comes out, and that it adds up to the input."""
+
+import gzip
+import json
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pytest
+from Bio import SeqIO
+
+pytestmark = pytest.mark.nextflow
+
+SAMPLES = ("ecoli", "lambda", "mixed")
+
+
+@pytest.fixture(scope="module")
+def example(nextflow, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("example")
+    run = nextflow(folder, "-profile", "test", "--bins", "2", "--save_embeddings", "true", "--embedding_store", "store")
+    assert run.code == 0, run.text
+    return run
+
+
+@pytest.fixture(scope="module")
+def truth(root):
+    """sample -> [(id, length)] of the example, read with Biopython."""
+    records = {}
+    with (root / "assets/example/samples.csv").open() as sheet:
+        for sample, fasta in (line.strip().split(",") for line in list(sheet)[1:]):
+            with gzip.open(root / "assets/example" / fasta, "rt") as text:
+                records.setdefault(sample, []).extend((r.id, len(r)) for r in SeqIO.parse(text, "fasta"))
+    return records
+
+
+def table(run, sample, name):
+    return pl.read_csv(run.results / sample / f"{name}.tsv", separator="\t", quote_char=None)
+
+
+def test_says_what_was_found_and_where(example):
+    assert "22 sequences:" in example.text
+    assert f"Report:  {example.results}/multiqc_report.html" in example.text
+    assert (example.results / "multiqc_report.html").stat().st_size > 10_000
+
+
+def test_every_sequence_is_there_in_order(example, truth):
+    assert tuple(sorted(truth)) == SAMPLES
+    for sample in SAMPLES:
+        rows = table(example, sample, "sequences")
+        assert list(zip(rows["sequence_id"], rows["length"], strict=True)) == truth[sample]
+        assert rows["sequence_number"].to_list() == list(range(1, rows.height + 1))
+
+
+def test_chunks_cover_each_sequence(example, truth):
+    for sample in SAMPLES:
+        chunks, sequences = table(example, sample, "chunks"), table(example, sample, "sequences")
+        assert chunks.height == sequences["chunks"].sum()
+        for (number,), part in chunks.group_by("sequence_number"):
+            assert part["start"].min() == 1
+            assert part["end"].max() == truth[sample][number - 1][1]
+        by_state = dict(chunks["state"].value_counts().iter_rows())
+        assert sum(by_state.values()) == chunks.height
+        assert set(by_state) <= {"virus", "other", "no_open_frame"}
+
+
+def test_example_is_mostly_right(example):
+    """The demo classifier tells phage lambda from E. coli on most bases; single short pieces may be wrong."""
+    for sample, state in (("lambda", "virus"), ("ecoli", "other")):
+        assert set(table(example, sample, "sequences")["state"]) == {state}
+    mixed = table(example, "mixed", "sequences")
+    right = (mixed["file"] == "mixed_phage.fa.gz") == (mixed["state"] == "virus")
+    assert mixed.filter(right)["length"].sum() >= 0.7 * mixed["length"].sum()
+
+
+def test_sequence_score_is_the_weighted_mean_of_its_chunks(example):
+    for sample in SAMPLES:
+        chunks = table(example, sample, "chunks").filter(pl.col("virus_score").is_not_null())
+        length = pl.col("end") - pl.col("start") + 1
+        means = chunks.group_by("sequence_number").agg(
+            ((pl.col("virus_score") * length).sum() / length.sum()).alias("mean")
+        )
+        both = table(example, sample, "sequences").join(means, on="sequence_number")
+        assert ((both["virus_score"] - both["mean"]).abs() < 1e-5).all()
+
+
+def test_viruses_fasta(example):
+    for sample in SAMPLES:
+        expected = table(example, sample, "sequences").filter(pl.col("state") == "virus")
+        with gzip.open(example.results / sample / "viruses.fasta.gz", "rt") as text:
+            found = [(r.id, len(r), r.description) for r in SeqIO.parse(text, "fasta")]
+        assert [f[:2] for f in found] == list(zip(expected["sequence_id"], expected["length"], strict=True))
+        assert all("virus_score=0." in f[2] and "viral_regions=" in f[2] for f in found)
+
+
+def test_compatible_files_agree_with_the_tables(example):
+    for sample in SAMPLES:
+        frames = pd.read_csv(example.results / sample / "prediction_results.txt", sep="\t")
+        best = pd.read_csv(example.results / sample / "prediction_results_highestscore.csv", sep="\t")
+        chunks = table(example, sample, "chunks")
+        assert len(frames) == chunks["frames_scored"].sum()
+        scored = chunks.filter(pl.col("frames_scored") > 0)
+        viral = {f"{r['sequence_id']}_chunk_{r['chunk']}": r["state"] == "virus" for r in scored.iter_rows(named=True)}
+        assert dict(zip(best["Modified_ID"], best["Is_Virus"], strict=True)) == viral
+
+
+def test_pipeline_info(example):
+    info = example.results / "pipeline_info"
+    names = (
+        "execution_report.html",
+        "execution_timeline.html",
+        "execution_trace.tsv",
+        "pipeline_dag.html",
+        "params.json",
+    )
+    assert all((info / n).stat().st_size > 100 for n in names)
+    summary = json.loads((info / "summary.json").read_text())
+    assert summary["complete"]
+    assert summary["sequences"]["total"] == 22
+    versions = json.loads((info / "versions.json").read_text())
+    assert {"EXTRACT_FRAMES", "EMBED_ESM2", "EMBED_DNABERT_S", "CLASSIFY", "Workflow"} <= set(versions)
+    assert versions["EMBED_ESM2"]["torch"].startswith("2.")
+
+
+def test_bins_predicted_and_measured(example):
+    plan = json.loads((example.results / "pipeline_info/bin_plan.json").read_text())["encoders"]
+    bins = pl.read_csv(example.results / "pipeline_info/bins.tsv", separator="\t")
+    assert bins["bin"].to_list() == ["dnabert_s_001", "dnabert_s_002", "esm2_001", "esm2_002"]
+    frames = {e: sum(b["sequences"] for b in plan[e]["bins"]) for e in plan}
+    for (encoder,), part in bins.group_by("encoder"):
+        assert part["processed"].sum() == frames[encoder], "(processed, failed) reaches the report"
+        assert part["failed"].sum() == 0
+    esm2 = bins.filter(pl.col("encoder") == "esm2")
+    assert (esm2["predicted_tokens"] == esm2["tokens"]).all(), "ESM-2's tokens are known beforehand"
+
+
+def test_saved_embeddings_are_read_in_one_line(example):
+    """As docs/output.md shows it, with polars, pandas and duckdb."""
+    folder = example.results / "lambda/embeddings"
+    pattern = f"{folder}/*.esm2.parquet"
+    frames = len((example.results / "lambda/prediction_results.txt").read_text().splitlines()) - 1
+    assert pl.read_parquet(pattern).height == frames
+    assert len(pd.concat(map(pd.read_parquet, folder.glob("*.esm2.parquet")))) == frames
+    assert duckdb.sql(f"select count(*) from '{pattern}'").fetchall() == [(frames,)]
+
+
+def test_the_store_serves_another_run(nextflow, example):
+    """Another sample sheet with the same sequences: nothing is embedded twice, and the scores are the same."""
+    sheet = example.folder / "other.csv"
+    fasta = example.results.parent / "copy.fa.gz"
+    source = next(p for p in (example.folder / "work").glob("*/*/input1/lambda.fa.gz"))
+    fasta.write_bytes(source.read_bytes())
+    sheet.write_text(f"sample,fasta\nagain,{fasta}\n")
+    run = nextflow(
+        example.folder, "-profile", "test", "--input", sheet, "--embedding_store", "store", "--outdir", "second"
+    )
+    assert run.code == 0, run.text
+    bins = pl.read_csv(example.folder / "second/pipeline_info/bins.tsv", separator="\t")
+    assert (bins["reused"] == bins["shards"]).all()
+    ours = (example.folder / "second/again/chunks.tsv").read_text()
+    assert ours == (example.results / "lambda/chunks.tsv").read_text()

@@ -27,7 +27,8 @@ workflow PREDICT {
     main:
     // Which classifier, and which encoders it needs: {classifier: {...}, encoders: [{kind, folder, layer, digest}, ...]}
     checked = CHECK_MODELS(models, classifier, classifier.parent.parent == models, stateOf([models, classifier]), codeOf('check_models.py'))
-    card = checked.json.map { json -> new groovy.json.JsonSlurper().parse(json) }
+    // JsonSlurperClassic: the maps of JsonSlurper build themselves when first read, and several operators read this one at once.
+    card = checked.json.map { json -> new groovy.json.JsonSlurperClassic().parseText(json.text) }
 
     frames = EXTRACT_FRAMES(
         samples,

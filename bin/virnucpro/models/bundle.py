@@ -118,7 +118,7 @@ class Bundle:
         path = Path(wanted)
         path = path.parent if path.name == CLASSIFIER else path
         if (path / CLASSIFIER).is_file():
-            return path.absolute()
+            return path.resolve()
         raise ModelError(
             f"{wanted}: neither a classifier of the bundle {self.folder} (it has {', '.join(names) or 'none'}) "
             f"nor a folder with a {CLASSIFIER}. Give one of these names, or a path."
@@ -136,7 +136,7 @@ class Bundle:
 def open_bundle(folder: Path, full: bool = False, small: int = SMALL, say: Say = lambda _: None) -> Bundle:
     """Open the bundle in `folder`. `full`: hash every file anew; `say` is told of each check; files below `small` bytes
     are hashed each time, larger ones once."""
-    folder = folder.absolute()
+    folder = folder.resolve()  # a staged bundle is a link: messages and stamps name the folder itself
     return Bundle(folder, read_manifest(folder), full, small, say)
 
 

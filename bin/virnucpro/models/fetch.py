@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -29,6 +30,7 @@ def fetch(bundle: Path, items: list[Item], brought: Path | None, say: Say, keep:
     brought: a folder with the sources' files, instead of the network. keep: leave downloads in place once converted.
     Errors: ModelError, DownloadError; what was finished stays, and what was begun is continued by the next call.
     """
+    bundle, brought = bundle.resolve(), brought.resolve() if brought else None  # what messages name
     with locked(bundle, say):
         missing = [item for item in items if not whole(bundle, item)]
         for item in items:
@@ -91,6 +93,8 @@ def fetch_item(bundle: Path, item: Item, brought: Path | None, say: Say, keep: b
         got.record(bundle, "file" if brought else "download")
         if not keep and not brought:
             shutil.rmtree(downloads.parent)
+            with suppress(OSError):
+                downloads.parent.parent.rmdir()  # unless another model's download waits there to be continued
         return
     where = f"{brought}: {item.name} is not there; looked for " if brought else f"{item.name}: no source has it: "
     raise DownloadError(where + "; or ".join(problems))

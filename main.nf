@@ -9,6 +9,7 @@ include { readSamples                                 } from './workflows/suppor
 include { findBundle ; findClassifier                 } from './workflows/support/models'
 include { closingWords                                } from './workflows/support/closing'
 include { gpuSlots                                    } from './workflows/support/gpus'
+include { FETCH                                       } from './workflows/fetch_models'
 include { PREDICT                                     } from './workflows/predict'
 
 workflow {
@@ -16,6 +17,10 @@ workflow {
     def options = checkedParameters(params)
     if (options.help) {
         println(helpText())
+    }
+    else if (options.workflow == 'fetch_models') {
+        log.info(startSummary(options))
+        FETCH(options.models, options.classifier, options.encoders, options.from, file(options.model_sources ?: "${projectDir}/assets/models.yml", checkIfExists: true))
     }
     else {
         log.info(startSummary(options))

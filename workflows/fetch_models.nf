@@ -33,9 +33,6 @@ workflow FETCH {
     channel.interval('5s') { _tick -> state.running ? whatIsNew(folder.resolve('.fetch.txt'), state) : channel.STOP }
         .filter { text -> text }
         .subscribe { text -> log.info(text) }
-
-    emit:
-    fetched // what was done, a line each
 }
 
 /** The bundle's folder, made where it does not exist; ends the run where it cannot be one. */

@@ -7,22 +7,7 @@ import pytest
 from models_published import WHOLE, Run, publish, serve
 from models_server import FileServer
 
-ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.nextflow
-
-MAIN = """
-include { FETCH } from './workflows/fetch_models'
-
-workflow {
-    FETCH(params.models, params.classifier, params.encoders, params.from, file(params.sources))
-}
-"""
-CONFIG = """
-params { models = null; classifier = null; encoders = null; from = null; sources = null }
-process.maxRetries = 1
-process.errorStrategy = 'ignore'
-"""
-
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory) -> Path:
@@ -36,26 +21,14 @@ def server(published):
 
 
 @pytest.fixture
-def pipeline(tmp_path) -> Path:
-    """The workflow under a main script of its own, with nothing of the pipeline's configuration."""
-    folder = tmp_path / "pipeline"
-    folder.mkdir()
-    for name in ("bin", "modules", "workflows", "assets"):
-        (folder / name).symlink_to(ROOT / name)
-    (folder / "main.nf").write_text(MAIN)
-    (folder / "nextflow.config").write_text(CONFIG)
-    return folder
-
-
-@pytest.fixture
-def fetch(nextflow, pipeline, tmp_path, server, published):
+def fetch(nextflow, tmp_path, server, published):
     """A function that runs the workflow for the bundle `models` in the test's folder."""
     setup = Run(tmp_path, server.url, published)
 
     def run(*options: str, classifier: str = "tiny_500"):
-        arguments = ["--models", "models", "--sources", setup.sources, *options]
+        arguments = ["--models", "models", "--workflow", "fetch_models", "--model_sources", setup.sources, *options]
         arguments += ["--classifier", classifier] if classifier else []
-        return nextflow(tmp_path, *arguments, pipeline=pipeline), setup
+        return nextflow(tmp_path, *arguments), setup
 
     return run
 

@@ -26,7 +26,8 @@ def test_help_lists_every_parameter(nextflow, tmp_path, schema):
 def test_every_fault_is_named_before_any_task(nextflow, tmp_path):
     run = nextflow(
         tmp_path, "-profile", "test", "--min_scor", "0.5", "--min_score", "1.5", "--min_length", "-1", "--bins",
-        "many", "--shard_size", "2.5", "--use_gpu", "perhaps", "--precision", "fp8", "--save_embeddings", "maybe", "--classifier",
+        "many", "--shard_size", "2.5", "--use_gpu", "perhaps", "--precision", "fp8", "--save_embeddings", "maybe",
+        "--classifier",
     )  # fmt: skip
     assert run.code != 0
     for expected in (

@@ -1,5 +1,3 @@
-include { codeOf } from '../../../workflows/support/code'
-
 // Writes into the bundle's own folder, so that 6 GB are not copied from a work directory to it; what is there and
 // whole is left alone, so the task may run again at any time.
 process FETCH_MODELS {
@@ -24,7 +22,6 @@ process FETCH_MODELS {
     script:
     def from = brought ? '--from brought' : ''
     """
-    # code ${codeOf('fetch_models.py')}
     fetch_models.py --models models --sources models.yml --note models/.fetch.txt ${from} \\
         --classifier ${classifiers.join(' ')} --encoder ${encoders.join(' ')} > fetched.txt
     rm -f models/.fetch.txt

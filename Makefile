@@ -1,6 +1,9 @@
 # make run     the bundled example with the bundled demo model
 # make test    the whole test suite
 # make lint    every checker
+# make bench   benchmarks, some 40 minutes
+# make images  the two container images (Docker)
+# make test-containers, make test-slurm   the example in containers, on a SLURM cluster in one machine
 # Each sets up what it needs, once per machine (setup/install.py says what and where).
 
 SHELL := /bin/bash
@@ -10,7 +13,7 @@ ENVIRONMENT = $(shell $(PYTHON) setup/install.py --where)
 WITH_ENVIRONMENT = export PATH="$(ENVIRONMENT)/bin:$$PATH" NXF_SYNTAX_PARSER=v2 PYTHONDONTWRITEBYTECODE=1;
 OUTDIR ?= results
 
-.PHONY: help run test lint format bench setup clean
+.PHONY: help run test test-containers test-slurm images lint format bench setup clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -29,6 +32,15 @@ lint: setup
 
 format: setup
 	@$(WITH_ENVIRONMENT) ruff format . && ruff check --fix .
+
+images:
+	@containers/build.sh
+
+test-containers: setup
+	@$(WITH_ENVIRONMENT) tests/containers/run.sh
+
+test-slurm: setup
+	@$(WITH_ENVIRONMENT) tests/slurm/run.sh
 
 bench: setup
 	@$(WITH_ENVIRONMENT) benchmarks/run.sh

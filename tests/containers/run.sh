@@ -129,8 +129,11 @@ for name in "${runs[@]}"; do
     done
     images=$(grep -o 'nf-virnucpro/[a-z]*:[^ ]*' "$dir/$name/calls" | sort | uniq -c | sort -rn)
     echo "  ok: $name: tasks by image: ${images//$'\n'/,}"
-    [ "$(wc -l <<<"$images")" = 2 ]
-    owners=$(find "$dir/$name/results" ! -user "$(stat -c %u "$dir/$name/log")" | wc -l)
-    [ "$owners" = 0 ] && echo "  ok: $name: every result belongs to the user who ran it"
+    [ "$(wc -l <<<"$images")" = 2 ] || { echo "  WRONG: two images were expected"; exit 1; }
+    if [ "$name" = ordinary ]; then user=65534; else user=$(id -u); fi
+    others=$(find "$dir/$name/results" ! -uid "$user")
+    [ -z "$others" ] || { echo "  WRONG: $name: of another user: $others"; exit 1; }
+    echo "  ok: $name: every result belongs to the user who ran it"
 done
-[ "$(cd "$dir/pipeline" && find . | sort)" = "$before" ] && echo "  ok: nothing was written into the pipeline's folder"
+[ "$(cd "$dir/pipeline" && find . | sort)" = "$before" ] || { echo "  WRONG: the pipeline's folder was written"; exit 1; }
+echo "  ok: nothing was written into the pipeline's folder"

@@ -61,8 +61,8 @@ workflow PREDICT {
         }
 
     def store = storeFolder(options.embedding_store)
-    dnabert_s = EMBED_DNABERT_S(bins.dnabert_s, card.map { c -> encoderOf(c, 'dnabert_s', models) }, options.precision, options.batch_tokens, store, codeOf('embed_dnabert_s.py'))
-    esm2 = EMBED_ESM2(bins.esm2, card.map { c -> encoderOf(c, 'esm2', models) }, options.precision, options.batch_tokens, store, codeOf('embed_esm2.py'))
+    dnabert_s = EMBED_DNABERT_S(bins.dnabert_s, card.map { c -> encoderOf(c, 'dnabert_s', models) }, options.precision, options.batch_tokens, store, codeOf('embed_dnabert_s.py', 'virnucpro/encoders/dnabert_s.py'))
+    esm2 = EMBED_ESM2(bins.esm2, card.map { c -> encoderOf(c, 'esm2', models) }, options.precision, options.batch_tokens, store, codeOf('embed_esm2.py', 'virnucpro/encoders/esm2.py'))
 
     // Embeddings by sample, e.g. [gut, [gut.shard_00001.esm2.parquet, ...]]; absent where none of its bins succeeded.
     embeddings = dnabert_s.embeddings

@@ -3,9 +3,9 @@
  * digest of the library modules it uses as an input: an edit to one reruns the tasks that use it, and no others.
  */
 
-/** Digest of bin/<script> and of all modules of bin/virnucpro that it imports, directly or through others. */
-def codeOf(String script) {
-    def files = reached([:], "${script}").keySet().sort()
+/** Digest of bin/<script>, of what else is named, and of all modules of bin/virnucpro that these import, directly or not. */
+def codeOf(String script, String more = script) {
+    def files = reached(reached([:], script), more).keySet().sort()
     def digest = java.security.MessageDigest.getInstance('SHA-256')
     files.each { name -> digest.update(file("${projectDir}/bin/${name}").bytes) }
     return digest.digest().encodeHex().toString().take(16)

@@ -6,6 +6,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,15 @@ from virnucpro.embedding.saving import Saver
 from virnucpro.embedding.shards import count_frames, list_shards
 from virnucpro.embedding.store import Store
 from virnucpro.embedding.work import EMPTY, Bin, Work
-from virnucpro.encoders import dnabert_s, esm2
 from virnucpro.encoders.weights import sha256
 from virnucpro.errors import VirnucproError
+from virnucpro.tables import ENCODERS
 
-LOAD = {"dnabert_s": dnabert_s.load, "esm2": esm2.load}
+
+def load(kind: str, *arguments):
+    """Load the encoder `kind`. Imported by name: an edit to one encoder must not rerun the other's tasks, and -resume
+    takes whatever this file imports for a part of both (workflows/support/code.nf)."""
+    return import_module(f"virnucpro.encoders.{kind}").load(*arguments)
 
 
 @dataclass(frozen=True)
@@ -71,10 +76,10 @@ def run_task(task: Task, events: Events) -> None:
     with ThreadPoolExecutor(2) as pool:  # reading overlaps with loading the weights
         weights = pool.submit(_weights_digest, task)
         scanned = pool.submit(Bin, paths, task.kind)
-        encoder = LOAD[task.kind](task.encoder, task.layer, device.torch, devices.PRECISIONS[precision])
+        encoder = load(task.kind, task.encoder, task.layer, device.torch, devices.PRECISIONS[precision])
         identity = weights.result() | {"layer": str(encoder.layer), "precision": precision}
         bin_ = scanned.result()
-    store = Store(task.store, task.kind, identity | _other_digests(task.encoder)) if task.store else None
+    store = Store(task.store, task.kind, identity | _other_digests(task)) if task.store else None
     repeats = Repeats(bin_.digests, encoder.dim, task.out)
     embedder = _embedder(task, encoder, device, precision)
     embedder.on_retry = lambda reason: events.emit("retry", reason=reason)
@@ -101,12 +106,13 @@ def _weights_digest(task: Task) -> dict[str, str]:
     return {"weights_sha256": task.weights_sha256 or sha256(task.encoder / "model.safetensors")}
 
 
-def _other_digests(folder: Path) -> dict[str, str]:
+def _other_digests(task: Task) -> dict[str, str]:
     """SHA-256 of what embeddings depend on beside the weights: the encoder's small files, the code that computes."""
-    files = [path for name in ("config.json", "tokenizer.json") if (path := folder / name).is_file()]
+    files = [path for name in ("config.json", "tokenizer.json") if (path := task.encoder / name).is_file()]
     code = hashlib.sha256()
     for path in sorted(Path(encoders.__file__).parent.glob("*.py")):
-        code.update(path.read_bytes())
+        if path.stem == task.kind or path.stem not in ENCODERS:
+            code.update(path.read_bytes())
     return {path.name: sha256(path) for path in files} | {"code": code.hexdigest()}
 
 
@@ -114,7 +120,7 @@ def _embedder(task: Task, encoder, device: devices.Device, precision: str) -> Em
     budget = devices.choose_budget(task.batch_tokens, device, encoder.dim, precision)
     exact = None
     if precision != "fp32":
-        exact = partial(LOAD[task.kind], task.encoder, task.layer, device.torch, torch.float32)
+        exact = partial(load, task.kind, task.encoder, task.layer, device.torch, torch.float32)
     return Embedder(
         encoder,
         device.torch,

@@ -3,6 +3,7 @@
 #
 # Settings, all from the environment:
 #   BASE            base image, Debian or Ubuntu (default debian:bookworm-slim)
+#   BOOTSTRAP       where Apptainer finds BASE (default docker, a registry; localimage: a file or folder)
 #   IMAGE_PREFIX    what the names begin with (default nf-virnucpro/): <prefix>tools:<version>, <prefix>embed:<version>
 #   OUT             folder for the .sif files of Apptainer (default: the current folder)
 #   DOCKER          the docker or podman command to use
@@ -17,13 +18,13 @@ case "${1:-}" in docker | podman | apptainer) engine=$1; shift ;; esac
 
 base=${BASE:-debian:bookworm-slim}
 version=$(sed -n "s/^ *version *= *'\(.*\)'.*/\1/p" nextflow.config)
-read -ra options <<<"${BUILD_OPTIONS:-}"
 
 # name=version of every package in a lock file, for the image's labels.
 packages() { sed -n 's/^\([A-Za-z0-9_.-]*\)==\([^ ;]*\).*/\1=\2/p' "setup/requirements/$1.lock" | sort -u | paste -sd' '; }
 
 build_docker() {
-    local image="${IMAGE_PREFIX-nf-virnucpro/}$1:$version"
+    local options image="${IMAGE_PREFIX-nf-virnucpro/}$1:$version"
+    read -ra options <<<"${BUILD_OPTIONS:-}"
     [ -z "${PIP_CERT:-}" ] || options+=(--secret "id=ca,src=$PIP_CERT")
     [ -z "${PIP_CONFIG_FILE:-}" ] || options+=(--secret "id=pip_conf,src=$PIP_CONFIG_FILE")
     DOCKER_BUILDKIT=1 "${DOCKER:-$engine}" build "${options[@]}" --build-arg "BASE=$base" --build-arg "VERSION=$version" \
@@ -32,11 +33,14 @@ build_docker() {
 }
 
 build_apptainer() {
-    local sif="${OUT:-.}/nf-virnucpro-$1-$version.sif"
-    [ -z "${PIP_CERT:-}" ] || options+=(--bind "$PIP_CERT:/run/secrets/ca")
-    [ -z "${PIP_CONFIG_FILE:-}" ] || options+=(--bind "$PIP_CONFIG_FILE:/run/secrets/pip_conf")
-    apptainer build "${options[@]}" --build-arg "BASE=$base" --build-arg "VERSION=$version" \
-        --build-arg "PACKAGES=$(packages "$1")" "$sif" "containers/$1/Apptainer.def"
+    local options secrets sif="${OUT:-.}/nf-virnucpro-$1-$version.sif"
+    read -ra options <<<"${BUILD_OPTIONS:-}"
+    secrets=$(mktemp -d)
+    [ -z "${PIP_CERT:-}" ] || cp "$PIP_CERT" "$secrets/ca"
+    [ -z "${PIP_CONFIG_FILE:-}" ] || cp "$PIP_CONFIG_FILE" "$secrets/pip_conf"
+    apptainer build --bind "$secrets:/mnt" "${options[@]}" --build-arg "BOOTSTRAP=${BOOTSTRAP:-docker}" \
+        --build-arg "BASE=$base" --build-arg "VERSION=$version" --build-arg "PACKAGES=$(packages "$1")" "$sif" "containers/$1/Apptainer.def"
+    rm -r "$secrets"
     echo "built $sif"
 }
 

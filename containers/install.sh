@@ -3,7 +3,8 @@
 # usage: install.sh LOCK [APT_PACKAGE...]     (as root, on a Debian or Ubuntu base)
 #
 # Python packages come from the lock file alone, each with its hash. What a machine needs to reach its package index
-# comes from outside and stays outside of the image: a CA file at /run/secrets/ca, pip's settings at /run/secrets/pip_conf.
+# comes from outside and stays outside of the image: a CA file `ca` and pip's settings `pip_conf`, in /run/secrets (Docker,
+# Podman) or in /mnt (Apptainer, which can only mount on what the base has).
 set -eu
 lock=$1
 shift
@@ -14,8 +15,10 @@ apt-get update
 apt-get install -y --no-install-recommends bash ca-certificates procps python3 python3-venv "$@"
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 
-if [ -e /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi
-if [ -e /run/secrets/pip_conf ]; then export PIP_CONFIG_FILE=/run/secrets/pip_conf; fi
+for secrets in /run/secrets /mnt; do
+    if [ -e $secrets/ca ]; then export PIP_CERT=$secrets/ca; fi
+    if [ -e $secrets/pip_conf ]; then export PIP_CONFIG_FILE=$secrets/pip_conf; fi
+done
 python3 -m venv /opt/virnucpro
 /opt/virnucpro/bin/python -m pip install --disable-pip-version-check --no-deps --require-hashes --no-cache-dir --only-binary :all: -r "$lock"
 

@@ -48,25 +48,38 @@ def save_esm2(model, folder: Path, **config) -> Path:
     return folder
 
 
-def save_dnabert_s(folder: Path, layers: int = 2, dim: int = 24, heads: int = 3, seed: int = 0) -> Path:
-    """Write a random DNABERT-S with a small tokenizer of its own as an encoder folder."""
+def save_dnabert_s(
+    folder: Path,
+    layers: int = 2,
+    dim: int = 24,
+    heads: int = 3,
+    hidden: int = 48,
+    vocabulary: int = 64,
+    text: list[str] | None = None,
+    seed: int = 0,
+) -> Path:
+    """Write a random DNABERT-S as an encoder folder, with a tokenizer trained on `text` (else on random sequence)."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
+    text = text or ["".join(rng.choice(list("ACGT"), 2000)) for _ in range(20)]
     tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    trainer = trainers.BpeTrainer(vocab_size=64, special_tokens=["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"])
-    tokenizer.train_from_iterator(["".join(rng.choice(list("ACGT"), 2000)) for _ in range(20)], trainer)
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary, show_progress=False, special_tokens=["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"]
+    )
+    tokenizer.train_from_iterator(text, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
     )
     tokenizer.enable_truncation(100)  # as the published file carries 2,000: it has to be switched off
     tokenizer.enable_padding(length=100)
     tokenizer.save(str(folder / "tokenizer.json"))
-    vocabulary, hidden = tokenizer.get_vocab_size(), 2 * dim
+    vocabulary = tokenizer.get_vocab_size()
     generator = torch.Generator().manual_seed(seed)
+    scale = min(0.3, dim**-0.5)  # as wide models have it: values stay about 1
 
     def tensor(*shape: int, mean: float = 0.0) -> torch.Tensor:
-        return mean + 0.3 * torch.randn(shape, generator=generator)
+        return mean + scale * torch.randn(shape, generator=generator)
 
     state = {
         "embeddings.word_embeddings.weight": tensor(vocabulary, dim),

@@ -1,0 +1,83 @@
+"""Encoders in the published shapes with random weights, made on the device: no files, no network."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bin"))
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from virnucpro.encoders import dnabert_s, esm2
+from virnucpro.encoders.ragged import Ragged, ragged
+
+ESM2 = {"tiny": (2, 64, 4), "8M": (6, 320, 20), "650M": (33, 1280, 20), "3B": (36, 2560, 40)}  # layers, width, heads
+
+
+def random_esm2(size: str, device: torch.device, dtype: torch.dtype) -> esm2.ESM2:
+    """Weights of a scale that keeps the values about 1."""
+    layers, dim, heads = ESM2[size]
+    config = esm2.Config(layers, dim, heads, 4 * dim, 33, 1, 1e-5, esm2.TOKEN_DROPOUT_SCALE, True)
+    with torch.device("meta"):
+        model = esm2.ESM2(config)
+    fill(model, device, dtype)
+    d = dim // heads
+    angle = torch.outer(torch.arange(esm2.MAX_TOKENS), 1e4 ** -(torch.arange(0, d, 2) / d))
+    model.rotation = torch.stack((angle.cos(), angle.sin()), dim=-1)[:, None, None].to(device, dtype)
+    return model.eval()
+
+
+def random_dnabert_s(device: torch.device, dtype: torch.dtype, small: bool) -> dnabert_s.DNABERTS:
+    """DNABERT-S's shape; a fraction of it where `small`."""
+    shape = dnabert_s.Config(2, 96, 12, 192, 4096, 1e-12) if small else dnabert_s.Config(12, 768, 12, 3072, 4096, 1e-12)
+    with torch.device("meta"):
+        model = dnabert_s.DNABERTS(shape)
+    fill(model, device, dtype)
+    model.slopes = torch.tensor(dnabert_s.alibi_slopes(12), device=device)
+    return model.eval()
+
+
+@torch.no_grad()
+def fill(model: torch.nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+    """Random parameters made on the device: linear layers in `dtype`, the rest in fp32, as `load` gives them."""
+    generator = torch.Generator(device).manual_seed(0)
+    model.to_empty(device=device).requires_grad_(False)
+    for module in model.modules():
+        is_norm, is_linear = isinstance(module, torch.nn.LayerNorm), isinstance(module, torch.nn.Linear)
+        for name, parameter in module.named_parameters(recurse=False):
+            if is_norm:
+                parameter.fill_(1.0 if name == "weight" else 0.0)
+            else:
+                parameter.normal_(0.0, parameter.shape[-1] ** -0.5, generator=generator)
+        if is_linear:
+            module.to(dtype)
+
+
+def peptide_tokens(count: int, lengths: np.ndarray) -> Ragged:
+    """Random residues; `lengths` are drawn from, BOS and EOS not counted."""
+    rng = np.random.default_rng(0)
+    length = rng.choice(lengths, count) + 2
+    flat = rng.integers(4, 24, length.sum())
+    end = np.cumsum(length)
+    flat[end - length], flat[end - 1] = esm2.BOS, esm2.EOS
+    return ragged(flat, length)
+
+
+def varlen_hidden(model: esm2.ESM2, tokens: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+    """The encoder on rows packed one after another, [tokens] -> [tokens, D]: no padding whatever the lengths."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    ends = F.pad(length.cumsum(0), (1, 0)).int()
+    longest = int(length.max())
+    place = torch.arange(len(tokens), device=tokens.device) - ends[:-1].long().repeat_interleave(length)
+    rotation = model.rotation[place]  # [tokens, 1, 1, d/2, 2]
+    x = model.embed(tokens) * model.config.scale
+    for block in model.blocks:
+        dtype = block.qkv.weight.dtype
+        qkv = block.qkv(block.attention_norm(x).to(dtype)).view(len(tokens), 3, block.heads, -1)
+        turned = esm2.rotate(qkv[None, :, :2], rotation)[0]  # [tokens, 2, H, d]
+        a = varlen_attn(turned[:, 0], turned[:, 1], qkv[:, 2].contiguous(), ends, ends, longest, longest)
+        x = x + block.out(a.flatten(1))
+        x = x + block.down(F.gelu(block.up(block.mlp_norm(x).to(dtype))))
+    return model.norm(x)

@@ -4,10 +4,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bin"))
 sys.path.insert(0, str(ROOT / "tests"))
+
+
+# Machines are shared and noisy: how long an example takes says nothing about the code.
+settings.register_profile("pipeline", deadline=None)
+settings.load_profile("pipeline")
 
 
 @pytest.fixture(scope="session")

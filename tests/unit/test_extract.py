@@ -74,6 +74,7 @@ def test_records_across_blocks(tmp_path, monkeypatch):
         (gzip.compress(b">a\nACGT\n") + b"trailing", "truncated or damaged"),
         (gzip.compress(b""), "the file is empty"),
     ],
+    ids=["empty", "blank", "fastq", "no header", "csv", "zip", "bzip2", "truncated", "trailing bytes", "empty gzip"],
 )
 def test_files_that_are_refused(tmp_path, content, message):
     path = tmp_path / "x.fa"

@@ -32,17 +32,33 @@ OLDEST_NEXTFLOW = (25, 4)
 JAVA_FOR_PINNED_NEXTFLOW = range(17, 25)  # 25.04 compiles its scripts with a Groovy that stops at Java 24
 
 # Packages of java.base that Nextflow reaches into by reflection; the list is that of Nextflow's own launcher.
-ADD_OPENS = """
-    java.lang java.io java.nio java.net java.util java.util.concurrent.locks java.util.concurrent.atomic
-    java.nio.file.spi java.util.regex sun.nio.ch sun.nio.fs sun.net.www.protocol.http sun.net.www.protocol.https
-    sun.net.www.protocol.ftp sun.net.www.protocol.file jdk.internal.misc jdk.internal.vm
-""".split()
+ADD_OPENS = [
+    "java.lang",
+    "java.io",
+    "java.nio",
+    "java.net",
+    "java.util",
+    "java.util.concurrent.locks",
+    "java.util.concurrent.atomic",
+    "java.nio.file.spi",
+    "java.util.regex",
+    "sun.nio.ch",
+    "sun.nio.fs",
+    "sun.net.www.protocol.http",
+    "sun.net.www.protocol.https",
+    "sun.net.www.protocol.ftp",
+    "sun.net.www.protocol.file",
+    "jdk.internal.misc",
+    "jdk.internal.vm",
+]
 
 LAUNCHER = """#!/usr/bin/env bash
 # Written by setup/install.py: the pinned Nextflow runtime on this machine's Java.
 export NXF_OFFLINE=${{NXF_OFFLINE:-true}} NXF_SYNTAX_PARSER=${{NXF_SYNTAX_PARSER:-v2}}
 # The first compiler tier alone starts in a third of the time, and a launcher of tasks needs no more.
-exec {java} ${{NXF_OPTS:--XX:TieredStopAtLevel=1}} -Djava.awt.headless=true {opens} -cp {jars} nextflow.cli.Launcher "$@"
+exec {java} ${{NXF_OPTS:--XX:TieredStopAtLevel=1}} -Djava.awt.headless=true \\
+    {opens} \\
+    -cp {jars} nextflow.cli.Launcher "$@"
 """
 
 BY_HAND = """

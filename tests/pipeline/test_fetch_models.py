@@ -9,6 +9,7 @@ from models_server import FileServer
 
 pytestmark = pytest.mark.nextflow
 
+
 @pytest.fixture(scope="module")
 def published(tmp_path_factory) -> Path:
     return publish(tmp_path_factory.mktemp("published"))

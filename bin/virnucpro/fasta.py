@@ -42,7 +42,7 @@ def read_fasta(path: Path) -> Iterator[Record]:
     stream is truncated or damaged.
     """
     with path.open("rb") as raw:
-        stream = gzip.open(raw) if raw.peek(2)[:2] == b"\x1f\x8b" else raw
+        stream = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == b"\x1f\x8b" else raw
         yield from _records(stream, f"{path.name}: ")
 
 

@@ -45,7 +45,8 @@ def _codon_tables() -> tuple[np.ndarray, np.ndarray]:
 
 
 _FORWARD, _REVERSE = _codon_tables()
-# Three counters in one int64, 21 bits each, so that one running total serves all: forward stops, reverse stops, unknown.
+# Three counters in one int64, 21 bits each, so that one running total serves all: forward stops, reverse stops,
+# unknown codons.
 _COUNTER = 21
 _COUNTERS = (
     (_FORWARD == _STOP).astype(np.int64)

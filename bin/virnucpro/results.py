@@ -21,7 +21,7 @@ _FRAMES_OF_BITS = pl.DataFrame(
 
 
 def _write_tsv(table: pl.DataFrame, path: Path) -> None:
-    # Ids hold no tab or line end (the reader splits there), so nothing needs quotes and a quote in an id stays as it is.
+    # Ids hold no tab or line end (the reader splits there): nothing needs quotes, and a quote in an id stays as it is.
     table.write_csv(path, separator="\t", float_precision=6, quote_style="never")
 
 

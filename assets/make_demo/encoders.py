@@ -1,4 +1,4 @@
-"""The demo's encoders: real layouts, small, with fixed random weights; and a byte-pair tokenizer learnt from real DNA."""
+"""The demo's encoders: small, in the real layouts, with weights that are drawn once from a seed and never trained."""
 
 import json
 from collections.abc import Iterable
@@ -12,56 +12,69 @@ from virnucpro.models.layout import encoder_config, encoder_tensors
 
 SPECIAL = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"]  # ids 0 to 4, as in DNABERT-S's tokenizer
 
-ESM2 = {
-    "model_type": "esm",
-    "num_hidden_layers": 3,
-    "hidden_size": 128,
-    "num_attention_heads": 8,
-    "intermediate_size": 256,
-    "vocab_size": 33,
-    "pad_token_id": 1,
-    "token_dropout": True,
-    "layer_norm_eps": 1e-5,
+CONFIG = {
+    "esm2": {
+        "model_type": "esm",
+        "num_hidden_layers": 2,
+        "hidden_size": 128,
+        "num_attention_heads": 8,
+        "intermediate_size": 512,  # four times the width, as in every ESM-2
+        "vocab_size": 33,
+        "pad_token_id": 1,
+        "token_dropout": True,
+        "layer_norm_eps": 1e-5,
+    },
+    "dnabert_s": {
+        "model_type": "bert",
+        "num_hidden_layers": 2,
+        "hidden_size": 48,
+        "num_attention_heads": 12,
+        "intermediate_size": 96,
+        "vocab_size": 4096,
+        "type_vocab_size": 2,
+        "layer_norm_eps": 1e-12,
+    },
 }
-DNABERT_S = {
-    "model_type": "bert",
-    "num_hidden_layers": 2,
-    "hidden_size": 192,
-    "num_attention_heads": 12,
-    "intermediate_size": 192,
-    "vocab_size": 1024,
-    "type_vocab_size": 2,
-    "layer_norm_eps": 1e-12,
-}
-GAIN = {"esm2": 1.0, "dnabert_s": 1.0}
+
+# Of the matrices, relative to what keeps a vector's length. At 0.5 the order of the tokens changes an embedding, but
+# what a random network cannot tell viruses by does not drown what it can: composition.
+GAIN = 0.5
+SEED = {"esm2": 2, "dnabert_s": 1}
 
 
-def write_encoder(folder: Path, kind: str, config: dict, gain: float, seed: int) -> None:
-    """Write config.json and model.safetensors (fp16: random numbers need no more) of an encoder with random weights.
+def write_encoder(folder: Path, kind: str, sequences: Iterable[str]) -> None:
+    """Write an encoder's folder. `sequences`: nucleotides, from which DNABERT-S's tokenizer is learnt.
 
-    Token embeddings are N(0, 1), matrices N(0, gain² / fan-in), biases N(0, 0.1²), layer norms the identity.
+    Matrices are N(0, GAIN² / fan-in), biases N(0, 0.1²), layer norms the identity, token embeddings N(0, 1).
+    Stored in fp16: random numbers need no more digits.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "config.json"
-    path.write_text(json.dumps(config, indent=1) + "\n")
-    random = np.random.default_rng(seed)
+    path.write_text(json.dumps(CONFIG[kind], indent=1) + "\n")
+    random = np.random.default_rng(SEED[kind])
     tensors = {}
-    for name, shape in sorted(encoder_tensors(kind, encoder_config(path, kind, config)).items()):
+    for name, shape in sorted(encoder_tensors(kind, encoder_config(path, kind, CONFIG[kind])).items()):
         if name.endswith("inv_freq"):
             d = 2 * shape[0]
             tensors[name] = (1 / 10000 ** (np.arange(0, d, 2) / d)).astype(np.float32)
-            continue
-        norm = "norm" in name.lower()
-        if "embed" in name and not norm:
-            value = random.normal(0, 1, shape)
-        elif len(shape) == 2:
-            value = random.normal(0, gain / np.sqrt(shape[1]), shape)
-        elif norm:
-            value = np.full(shape, float(name.endswith("weight")))
         else:
-            value = random.normal(0, 0.1, shape)
-        tensors[name] = value.astype(np.float16)
+            tensors[name] = random_tensor(name, shape, random).astype(np.float16)
+    if kind == "dnabert_s":
+        write_tokenizer(folder / "tokenizer.json", sequences, CONFIG[kind]["vocab_size"])
     save_file(tensors, folder / "model.safetensors")
+
+
+def random_tensor(name: str, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
+    """Values of one tensor, by its name in the encoder's layout."""
+    if "norm" in name.lower():
+        return np.full(shape, float(name.endswith("weight")))
+    if "token_type" in name:
+        return np.zeros(shape)
+    if "embed" in name:
+        return random.normal(0, 1, shape)
+    if len(shape) == 2:
+        return random.normal(0, GAIN / np.sqrt(shape[1]), shape)
+    return random.normal(0, 0.1, shape)
 
 
 def write_tokenizer(path: Path, sequences: Iterable[str], vocabulary: int) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 LAMBDA = Path("/usr/share/doc/bowtie2/examples/reference/lambda_virus.fa.gz")  # package bowtie2-examples
 ECOLI = Path("/usr/share/doc/bowtie/examples/genomes/NC_008253.fna.gz")  # package bowtie-examples
 
-# Lengths of contigs, cut one after the other from a start (0-based). The E. coli chromosome is numbered from the
-# threonine operon; its first 190 kb end well before thrW, the first known insertion site of an island or prophage.
+# Start (0-based) and lengths of contigs, which are cut one after the other. The E. coli chromosome is numbered from the
+# threonine operon; 176,500 bases on, thrW is still far, the first known insertion site of a prophage or island.
 ECOLI_CONTIGS = (0, (40_000, 25_000, 15_000, 10_000, 6_000, 3_000, 2_000, 1_200, 800, 450))
 MIXED_HOST = (110_000, (30_000, 20_000, 10_000, 5_000, 1_500))
 MIXED_PHAGE = (1_000, (20_000, 10_000, 5_000, 2_500, 1_200, 700))
@@ -20,6 +20,12 @@ def read_one(path: Path) -> str:
     """The sequence of a file with one record."""
     with gzip.open(path, "rt") as f:
         return "".join(line.strip() for line in f if not line.startswith(">")).upper()
+
+
+def genomes_of_example() -> tuple[str, str]:
+    """Phage lambda, and the stretch of E. coli that the example's contigs are cut from."""
+    end = max(start + sum(lengths) for start, lengths in (ECOLI_CONTIGS, MIXED_HOST))
+    return read_one(LAMBDA), read_one(ECOLI)[:end]
 
 
 def contigs(genome: str, accession: str, name: str, plan: tuple[int, tuple[int, ...]]) -> list[Record]:

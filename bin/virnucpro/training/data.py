@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from virnucpro.errors import InputError
+from virnucpro.errors import InputError, UsageError
 from virnucpro.models.classifier import CLASSES
 from virnucpro.training.labels import LabelledSample
 
@@ -64,31 +64,84 @@ class Dataset:
 def read_dataset(
     samples: list[LabelledSample], tables: Path, embeddings: Path, kinds: tuple[str, ...], group_of: GroupOf
 ) -> Dataset:
-    """Read all samples. Raises InputError where a file is missing, damaged, or was made otherwise than the rest."""
-    parts = [_read_sample(s, tables, embeddings, kinds, group_of) for s in samples]
-    first = parts[0]
-    for sample, part in zip(samples, parts, strict=True):
-        if part.bases != first.bases:
+    """Read all samples; the features lie in memory once (frames x 4 bytes x width).
+
+    A frame without an embedding by one of `kinds` is left out and counted. Raises InputError where a file is missing,
+    damaged, or was made otherwise than the rest.
+    """
+    manifests = [_manifest(tables / f"{s.name}.manifest.json") for s in samples]
+    bases = manifests[0]["chunk_length"]
+    for sample, manifest in zip(samples, manifests, strict=True):
+        if manifest["chunk_length"] != bases:
             raise InputError(
-                f"sample {sample.name}: was cut into chunks of {part.bases} bases, {samples[0].name} into chunks of "
-                f"{first.bases}; extract both with the same --chunk_length"
+                f"sample {sample.name}: was cut into chunks of {manifest['chunk_length']} bases, {samples[0].name} "
+                f"into chunks of {bases}; extract all with the same --chunk_length"
             )
-        for a, b in zip(part.origins, first.origins, strict=True):
-            _agree(f"sample {sample.name}", a, b)
-    chunks = np.cumsum([0] + [len(p.chunk_sequence) for p in parts])
-    sequences = np.cumsum([0] + [len(p.sequence_label) for p in parts])
-    whole = Dataset(
-        np.concatenate([p.features for p in parts]),
-        np.concatenate([p.frame_chunk + n for p, n in zip(parts, chunks, strict=False)]),
-        np.concatenate([p.chunk_sequence + n for p, n in zip(parts, sequences, strict=False)]),
-        *(np.concatenate([getattr(p, f) for p in parts]) for f in ("chunk_length", "sequence_label")),
-        *(np.concatenate([getattr(p, f) for p in parts]) for f in ("sequence_group", "sequence_split")),
-        first.origins,
-        first.bases,
-        sum(p.failed for p in parts),
+    total = sum(m["frames"] for m in manifests)
+    frames = _Frames(total, embeddings, kinds)
+    chunk_sequence, chunk_length, label, group, split = [], [], [], [], []
+    chunks = sequences = 0
+    for sample, manifest in zip(samples, manifests, strict=True):
+        table = _table(tables / f"{sample.name}.chunks.parquet", ["sequence", "start", "end"])
+        ids = _table(tables / f"{sample.name}.sequences.parquet", ["id"])["id"].to_pylist()
+        frames.add(sample.name, manifest["shards"], chunks, table.num_rows)
+        chunk_sequence.append(table["sequence"].to_numpy() + sequences)
+        chunk_length.append(table["end"].to_numpy() - table["start"].to_numpy())
+        label += [CLASSES.index(sample.label)] * len(ids)
+        group += [group_of(i) for i in ids]
+        split += [sample.split] * len(ids)
+        chunks, sequences = chunks + table.num_rows, sequences + len(ids)
+    if not frames.filled:
+        raise InputError(f"{tables}: the samples have no open frame with embeddings, there is nothing to learn from")
+    data = Dataset(
+        frames.features[: frames.filled],
+        frames.chunk[: frames.filled],
+        np.concatenate(chunk_sequence),
+        np.concatenate(chunk_length),
+        np.array(label),
+        np.array(group, dtype=object),
+        np.array(split, dtype=object),
+        frames.origins,
+        bases,
+        total - frames.filled,
     )
-    _one_side_per_group(whole)
-    return whole
+    _one_side_per_group(data)
+    return data
+
+
+class _Frames:
+    """Features and chunks of the frames read so far."""
+
+    def __init__(self, total: int, embeddings: Path, kinds: tuple[str, ...]):
+        self.folder, self.kinds = embeddings, kinds
+        self.total, self.filled = total, 0
+        self.origins: tuple[Origin, ...] = ()
+        self.features = np.empty((0, 0), dtype=np.float32)
+        self.chunk = np.empty(total, dtype=np.int64)
+
+    def add(self, sample: str, shards: list[dict], before: int, chunks: int) -> None:
+        """Read a sample's shards. `before`: chunks of earlier samples; `chunks`: of this one."""
+        for shard in shards:
+            files = [_embeddings(self.folder / f"{shard['name']}.{kind}.parquet", kind) for kind in self.kinds]
+            if not self.origins:
+                self.origins = tuple(origin for _, _, origin in files)
+                self.features = np.empty((self.total, sum(o.dim for o in self.origins)), dtype=np.float32)
+            for (_, _, origin), first in zip(files, self.origins, strict=True):
+                _agree(f"{shard['name']}.{origin.kind}.parquet", origin, first)
+            keys = files[0][0]
+            for other, _, _ in files[1:]:
+                keys = np.intersect1d(keys, other, assume_unique=True)
+            end = self.filled + len(keys)
+            last = self.chunk[self.filled - 1] if self.filled else 0
+            in_place = not len(keys) or (last <= keys[0] // 6 + before and keys[-1] // 6 < chunks)
+            if end > self.total or not in_place:
+                raise InputError(f"{shard['name']}: its embeddings do not belong to the tables of sample {sample}")
+            column = 0
+            for key, vectors, origin in files:
+                self.features[self.filled : end, column : column + origin.dim] = vectors[np.searchsorted(key, keys)]
+                column += origin.dim
+            self.chunk[self.filled : end] = keys // 6 + before
+            self.filled = end
 
 
 def _one_side_per_group(data: Dataset) -> None:
@@ -100,49 +153,9 @@ def _one_side_per_group(data: Dataset) -> None:
             raise InputError(f"group {group!r}: has sequences labelled virus and others; correct labels or groups")
         if before[1] != split:
             raise InputError(
-                f"group {group!r}: has sequences with split {before[1]!r} and {str(split)!r}; its sequences would stand "
-                "on both sides"
+                f"group {group!r}: has sequences in the splits {before[1]!r} and {str(split)!r}; a genome must not "
+                "stand on both sides"
             )
-
-
-def _read_sample(
-    sample: LabelledSample, tables: Path, embeddings: Path, kinds: tuple[str, ...], group_of: GroupOf
-) -> Dataset:
-    name = sample.name
-    manifest = _manifest(tables / f"{name}.manifest.json")
-    sequences = _table(tables / f"{name}.sequences.parquet", ["id"])
-    chunks = _table(tables / f"{name}.chunks.parquet", ["sequence", "start", "end"])
-    if not manifest["frames"]:
-        raise InputError(f"sample {name}: has no open frame, there is nothing to learn from")
-    keys, vectors, origins, failed = [], [], None, 0
-    for shard in manifest["shards"]:
-        files = [_embeddings(embeddings / f"{shard['name']}.{kind}.parquet") for kind in kinds]
-        origins = origins or tuple(o for _, _, o in files)
-        for (_, _, o), kind, expected in zip(files, kinds, origins, strict=True):
-            if o.kind != kind:
-                raise InputError(f"{shard['name']}.{kind}.parquet: holds embeddings by {o.kind}")
-            _agree(f"{shard['name']}.{kind}.parquet", o, expected)
-        common = files[0][0]
-        for k, _, _ in files[1:]:
-            common = np.intersect1d(common, k, assume_unique=True)
-        failed += shard["frames"] - len(common)
-        keys.append(common)
-        vectors.append(np.concatenate([v[np.searchsorted(k, common)] for k, v, _ in files], axis=1))
-    key = np.concatenate(keys)
-    if len(key) and (key[-1] // 6 >= chunks.num_rows or (np.diff(key) <= 0).any()):
-        raise InputError(f"sample {name}: its embeddings do not belong to its tables in {tables}")
-    return Dataset(
-        np.concatenate(vectors),
-        key // 6,
-        chunks["sequence"].to_numpy(),
-        chunks["end"].to_numpy() - chunks["start"].to_numpy(),
-        np.full(sequences.num_rows, CLASSES.index(sample.label)),
-        np.array([group_of(i) for i in sequences["id"].to_pylist()], dtype=object),
-        np.full(sequences.num_rows, sample.split, dtype=object),
-        origins,
-        manifest["chunk_length"],
-        failed,
-    )
 
 
 def _manifest(path: Path) -> Mapping:
@@ -162,7 +175,7 @@ def _table(path: Path, columns: list[str]) -> pa.Table:
         raise InputError(f"{path}: is missing or damaged ({e}); run extract_frames.py again") from e
 
 
-def _embeddings(path: Path) -> tuple[np.ndarray, np.ndarray, Origin]:
+def _embeddings(path: Path, kind: str) -> tuple[np.ndarray, np.ndarray, Origin]:
     """Keys int64 [rows] ascending, vectors float32 [rows, dim], and who made them."""
     table = _table(path, ["frame_key", "embedding"])
     meta = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
@@ -172,6 +185,8 @@ def _embeddings(path: Path) -> tuple[np.ndarray, np.ndarray, Origin]:
         )
     except KeyError as e:
         raise InputError(f"{path}: does not say what made it (no {e.args[0]!r} in its metadata); embed it again") from e
+    if origin.kind != kind:
+        raise InputError(f"{path}: holds embeddings by {origin.kind}, its name says {kind}")
     keys = table["frame_key"].to_numpy()
     vectors = table["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, origin.dim)
     order = np.argsort(keys, kind="stable")
@@ -189,8 +204,11 @@ def _agree(what: str, a: Origin, b: Origin) -> None:
 
 def pattern_groups(pattern: str) -> GroupOf:
     """Group of a record: what `pattern` (a regular expression) matches first in its id; its first bracket where it has
-    one. InputError where it does not match."""
-    expression = re.compile(pattern)
+    one. UsageError where the expression cannot be, InputError where it does not match."""
+    try:
+        expression = re.compile(pattern)
+    except re.error as e:
+        raise UsageError(f"--group_pattern {pattern!r}: is no regular expression ({e})") from e
 
     def group(record: str) -> str:
         found = expression.search(record)

@@ -9,7 +9,7 @@ RESAMPLES = 500
 
 def auc(score: np.ndarray, label: np.ndarray) -> float:
     """Area under the ROC curve: how often a virus (label 1) scores above an other (0), ties counting half."""
-    values, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
     rank = (np.cumsum(counts) - (counts - 1) / 2)[inverse]  # mean rank of equal scores, from 1
     positive = int((label == 1).sum())
     negative = len(label) - positive

@@ -9,36 +9,48 @@ from torch import Tensor, nn
 
 from virnucpro.models.layout import HIDDEN_UNITS
 
+BATCH = 4096  # frames at a time where nothing is learnt
+
 
 class Network(nn.Module):
-    """Linear(in, 512), BatchNorm1d, ReLU, Dropout(0.5), Linear(512, 2): VirNucPro's MLPClassifier, without softmax."""
+    """Linear(in, 512), BatchNorm1d, ReLU, Dropout(0.5), Linear(512, 2): VirNucPro's MLPClassifier, without softmax.
 
-    def __init__(self, features: int, dropout: float = 0.5):
+    It standardises its input first, by `mean` and `deviation` (float32 [in]) of the training set, since embeddings of
+    different encoders differ in scale. `save` folds that into the first layer: what is published is VirNucPro's MLP.
+    """
+
+    def __init__(self, mean: np.ndarray, deviation: np.ndarray):
         super().__init__()
-        self.hidden_layer = nn.Linear(features, HIDDEN_UNITS)
+        self.register_buffer("mean", torch.from_numpy(mean), persistent=False)
+        self.register_buffer("deviation", torch.from_numpy(deviation), persistent=False)
+        self.hidden_layer = nn.Linear(len(mean), HIDDEN_UNITS)
         self.bn1 = nn.BatchNorm1d(HIDDEN_UNITS)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(0.5)
         self.output_layer = nn.Linear(HIDDEN_UNITS, 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits [B, 2] of features [B, in]."""
+        x = (x - self.mean) / self.deviation
         return self.output_layer(self.dropout(torch.relu(self.bn1(self.hidden_layer(x)))))
 
 
 @torch.inference_mode()
-def probabilities(network: Network, features: Tensor, batch: int = 4096) -> np.ndarray:
-    """float32 [frames, 2] of standardised features."""
+def probabilities(network: Network, features: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Probabilities of (others, virus), float32 [rows, 2], of some rows of features float32 [frames, in]."""
     network.eval()
-    parts = [torch.softmax(network(part), dim=1) for part in features.split(batch)]
-    return torch.cat(parts).cpu().numpy()
+    device = network.mean.device
+    out = np.empty((len(rows), 2), dtype=np.float32)
+    for first in range(0, len(rows), BATCH):
+        x = torch.from_numpy(features[rows[first : first + BATCH]]).to(device)
+        out[first : first + BATCH] = torch.softmax(network(x), dim=1).cpu().numpy()
+    return out
 
 
-def save(network: Network, mean: np.ndarray, deviation: np.ndarray, path: Path) -> None:
-    """Write the weights as they read features that are not standardised: (x - mean) / deviation goes into the first
-    layer, in float64."""
-    state = {k: v.detach().cpu().clone() for k, v in network.state_dict().items() if not k.endswith("tracked")}
-    weight, bias = state["hidden_layer.weight"].double(), state["hidden_layer.bias"].double()
-    weight = weight / torch.from_numpy(deviation.astype(np.float64))
-    state["hidden_layer.bias"] = (bias - weight @ torch.from_numpy(mean.astype(np.float64))).float()
-    state["hidden_layer.weight"] = weight.float()
-    save_file({k: v.contiguous() for k, v in state.items()}, path)
+def save(network: Network, path: Path) -> None:
+    """Write the weights as they read features that are not standardised."""
+    state = {k: v.detach().cpu().double() for k, v in network.state_dict().items() if k != "bn1.num_batches_tracked"}
+    mean, deviation = network.mean.cpu().double(), network.deviation.cpu().double()
+    weight = state["hidden_layer.weight"] / deviation
+    state["hidden_layer.bias"] = state["hidden_layer.bias"] - weight @ mean
+    state["hidden_layer.weight"] = weight
+    save_file({k: v.float().contiguous() for k, v in state.items()}, path)

@@ -12,21 +12,20 @@ from virnucpro.training.labels import SPLITS
 
 @dataclass(frozen=True)
 class Split:
-    """Which side each sequence is on (position in SPLITS), int8 [sequences], and how many groups each side has."""
+    """The side of each sequence: int8 [sequences], positions in SPLITS."""
 
     side: np.ndarray
-    groups: dict[str, int]
 
     def frames(self, data: Dataset, name: str) -> np.ndarray:
-        """Rows of the frames on the side `name`, ascending."""
+        """Rows of the frames on the side `name`, ascending, int64."""
         return np.flatnonzero(self.side[data.frame_sequence] == SPLITS.index(name))
 
 
 def split_groups(data: Dataset, validation: float, test: float, seed: int) -> Split:
     """Give each group one side, class by class, so that each side gets about its fraction of a class's sequences.
 
-    Groups in name order are shuffled with `seed` and dealt to test, then validation, then training; the outcome
-    depends on names, sizes and seed alone. A split given with the labels stays. InputError where a side stays empty.
+    Groups in name order are shuffled with `seed` and dealt to test, then validation, then training: the outcome depends
+    on names, sizes and seed alone. A split given with the labels stays. InputError where a side lacks a class.
     """
     side = np.full(len(data.sequence_label), -1, dtype=np.int8)
     for number, name in enumerate(SPLITS):
@@ -38,21 +37,15 @@ def split_groups(data: Dataset, validation: float, test: float, seed: int) -> Sp
         sizes = np.bincount(member, minlength=len(names))
         order = random.permutation(len(names))
         before = (np.cumsum(sizes[order]) - sizes[order]) / max(1, len(rows))  # share dealt before each group
-        dealt = np.select([before < test, before < test + validation], [2, 1], 0)
-        if test + validation and len(names):
-            of_group = np.empty(len(names), dtype=np.int8)
-            of_group[order] = dealt
-            side[rows] = of_group[member]
-        else:
-            side[rows] = 0
-    groups = {}
-    for number, name in enumerate(SPLITS):
-        here = side == number
-        groups[name] = len(set(data.sequence_group[here]))
+        of_group = np.empty(len(names), dtype=np.int8)
+        of_group[order] = np.select([before < test, before < round(test + validation, 9)], [2, 1], 0)
+        side[rows] = of_group[member]
+    split = Split(side)
+    for name in SPLITS:
         for label, text in enumerate(CLASSES):
-            if not (data.frame_label[here[data.frame_sequence]] == label).any():
+            if not (data.frame_label[split.frames(data, name)] == label).any():
                 raise InputError(
-                    f"the {name} set has no open frame of {text}: too few groups of it ({groups[name]} groups in the "
-                    "set), or a fraction of 0; add genomes, change the fractions or give the split with the labels"
+                    f"the {name} set has no open frame of a sequence labelled {text}: there are too few genomes of it, "
+                    "or its fraction is 0; add genomes, change the fractions or give the split with the labels"
                 )
-    return Split(side, groups)
+    return split

@@ -118,7 +118,7 @@ class _Extraction:
         scored = np.array([state == "" for state, _ in verdicts], dtype=bool)
         lengths = np.array([len(r.sequence) for r in records], dtype=np.int64)
         chunks = chunk(np.where(scored, lengths, 0), self.chunk_length)
-        block = np.frombuffer(b"".join(r.sequence for r in records), dtype=np.uint8)
+        block = b"".join(r.sequence for r in records)
         origin = (np.cumsum(lengths) - lengths)[chunks.owner]
         bits = np.zeros(len(chunks.start), dtype=np.uint8)
         ids = [r.id for r in records]
@@ -167,7 +167,7 @@ class _Extraction:
         self.chunks += len(bits)
 
 
-def _windows(block: np.ndarray, chunks: Chunks, origin: np.ndarray) -> Iterator[tuple[int, Chunks, OpenFrames]]:
+def _windows(block: bytes, chunks: Chunks, origin: np.ndarray) -> Iterator[tuple[int, Chunks, OpenFrames]]:
     """Open frames of `chunks`, a window of about BLOCK_BASES at a time, so that a chromosome takes no more memory.
 
     Yields (index of the window's first chunk, the window's chunks, their open frames).

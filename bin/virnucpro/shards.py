@@ -1,5 +1,7 @@
 """Shards: files of open frames, the units that are packed into bins, embedded, saved and reused."""
 
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ from virnucpro import tables
 # bins a shard is under 1 % of the mean load, where longest-processing-time packing is within 1 % of even.
 SHARE_OF_SAMPLE = 1 / 1000
 SMALLEST = 200  # frames; below it the cost of a file outweighs the better balance
+
+PENDING = 4  # shards that may wait to be written: memory stays flat where the disk is slow
 
 ESM2_LONGEST = 1024  # residues, VirNucPro's truncation
 BASES_PER_TOKEN = 4.7  # of DNABERT-S's tokenizer on bacterial and viral genomes
@@ -27,6 +31,8 @@ class ShardWriter:
 
     def __init__(self, sample: str, out: Path, size: int):
         self._sample, self._out, self._size = sample, out, size
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="shards")  # compressing runs beside the search for frames
+        self._pending: deque[Future] = deque()
         self._clear()
 
     def _clear(self) -> None:
@@ -53,9 +59,16 @@ class ShardWriter:
         if self._columns[0]:
             self._write(0, len(self._columns[0]))
             self._columns = ([], [], [], [])
+        self._wait()
+        self._pool.shutdown()
+
+    def _wait(self) -> None:
+        while self._pending:
+            self._pending.popleft().result()
 
     def discard(self) -> None:
         """Remove what was written."""
+        self._wait()
         for shard in self.written:
             self._path(shard["name"]).unlink()
         self._clear()
@@ -70,7 +83,12 @@ class ShardWriter:
         columns = [keys, ids, nucleotides, peptides, dnabert_s, esm2]
         arrays = [pa.array(c, type=f.type) for c, f in zip(columns, tables.SHARD, strict=True)]
         name = f"{self._sample}.shard_{len(self.written) + 1:05d}"
-        tables.write(pa.Table.from_arrays(arrays, schema=tables.SHARD), self._path(name))
+        table = pa.Table.from_arrays(arrays, schema=tables.SHARD)
+        if len(self._pending) == PENDING:
+            self._pending.popleft().result()
+        # Sequences hardly repeat, so a dictionary of them is work for nothing.
+        options = {"use_dictionary": False, "compression": "lz4"}
+        self._pending.append(self._pool.submit(tables.write, table, self._path(name), **options))
         self.written.append(
             {
                 "name": name,

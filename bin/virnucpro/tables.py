@@ -63,8 +63,8 @@ def embedding_schema(dim: int, metadata: dict[str, str] | None = None) -> pa.Sch
     return pa.schema(fields, metadata=metadata)
 
 
-def write(table: pa.Table, path: Path, compression: str = "zstd") -> None:
+def write(table: pa.Table, path: Path, **options) -> None:
     """Write `table` so that `path` is whole or absent: under another name first, then moved."""
     part = path.with_name(path.name + ".part")
-    pq.write_table(table, part, compression=compression)
+    pq.write_table(table, part, **{"compression": "zstd"} | options)
     part.replace(path)

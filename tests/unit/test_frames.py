@@ -2,7 +2,6 @@
 
 import numpy as np
 import pyarrow.parquet as pq
-import pytest
 from Bio import SeqIO
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,14 +9,14 @@ from virnucpro_way import chunks_of, frames_of_file, open_frames_of
 
 from virnucpro.chunks import Chunks, chunk
 from virnucpro.extract import extract
-from virnucpro.frames import MAX_BLOCK, open_frames
+from virnucpro.frames import open_frames
 from virnucpro.tables import FRAMES
 
 
 def found_frames(sequence: bytes):
     """(frame, nucleotides, peptide) of a sequence taken as one chunk."""
     whole = Chunks(*(np.array([x]) for x in (0, 1, 0, len(sequence))))
-    found = open_frames(np.frombuffer(sequence, dtype=np.uint8), whole, np.array([0]))
+    found = open_frames(sequence, whole, np.array([0]))
     rows = zip(found.frame, found.nucleotides, found.peptides, strict=True)
     return [(FRAMES[f], n.decode(), p.decode()) for f, n, p in rows]
 
@@ -87,7 +86,7 @@ def test_reverse_complement_keeps_other_letters():
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.text("ACGTNRY", min_size=1, max_size=120), min_size=1, max_size=6))
 def test_frames_equal_the_per_codon_way(sequences):
-    block = np.frombuffer("".join(sequences).encode(), dtype=np.uint8)
+    block = "".join(sequences).encode()
     lengths = np.array([len(s) for s in sequences])
     chunks = chunk(lengths, 50)
     found = open_frames(block, chunks, (np.cumsum(lengths) - lengths)[chunks.owner])
@@ -118,9 +117,3 @@ def test_whole_files_equal_the_per_codon_way(tmp_path):
     keys = np.concatenate([t["frame_key"].to_numpy() for t in tables])
     assert (np.diff(keys) > 0).all()
     assert manifest["frames"] == len(ours)
-
-
-def test_a_block_that_could_overflow_the_counters_is_refused():
-    one = Chunks(*(np.array([x]) for x in (0, 1, 0, 3)))
-    with pytest.raises(ValueError, match="too large"):
-        open_frames(np.zeros(MAX_BLOCK, dtype=np.uint8), one, np.array([0]))

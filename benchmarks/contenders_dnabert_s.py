@@ -21,7 +21,7 @@ VOCABULARY = 1200  # trained on the genome itself, it cuts 500 bases into about 
 Run = Callable[[], tuple[int, np.ndarray]]
 
 
-def chunks(count: int = 160) -> list[str]:
+def chunks(count: int = 80) -> list[str]:
     """500 bases each, from a bacterial genome, so that the number of byte-pair tokens varies as it does in use."""
     genome = bases()
     return [genome[i * 500 : (i + 1) * 500] for i in range(count)]

@@ -74,7 +74,7 @@ def varlen_hidden(model: esm2.ESM2, tokens: torch.Tensor, length: torch.Tensor) 
     rotation = model.rotation[place]  # [tokens, 1, 1, d/2, 2]
     x = model.embed(tokens) * model.config.scale
     for block in model.blocks:
-        dtype = block.qkv.weight.dtype
+        dtype = block.qkv.dtype
         qkv = block.qkv(block.attention_norm(x).to(dtype)).view(len(tokens), 3, block.heads, -1)
         turned = esm2.rotate(qkv[None, :, :2], rotation)[0]  # [tokens, 2, H, d]
         a = varlen_attn(turned[:, 0], turned[:, 1], qkv[:, 2].contiguous(), ends, ends, longest, longest)

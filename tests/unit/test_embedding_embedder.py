@@ -151,15 +151,15 @@ class TestCompiled:
     """torch.compile with a backend that runs anywhere; its code for GPUs is not run here."""
 
     @pytest.fixture
-    def encoder(self, tmp_path):
+    def encoder(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("virnucpro.encoders.linear._ONEDNN", False)  # as on a GPU
         from encoder_folders import fair_esm, save_esm2
 
         from virnucpro.encoders import esm2
 
         return esm2.load(save_esm2(fair_esm(3, 40, 4), tmp_path))
 
-    def test_frequent_lengths_are_compiled_once_for_all_layers(self, encoder, monkeypatch):
-        monkeypatch.setattr("virnucpro.encoders.linear._ONEDNN", False)  # as on a GPU
+    def test_frequent_lengths_are_compiled_once_for_all_layers(self, encoder):
         plain = encoder.tokenize(["MKVA" * 10] * 6 + ["MKV"] * 3)
         device = torch.device("cpu")
         expected, _ = Embedder(encoder, device, 10_000, 0).embed(plain)

@@ -5,37 +5,41 @@ import torch
 import torch.nn.functional as F
 
 from virnucpro.encoders import linear
+from virnucpro.encoders.linear import GatedLinear, Linear, for_inference
+
+TOLERANCE = 2e-6  # the plain operations themselves have 4e-7 of rounding here
 
 
-@pytest.fixture
-def x():
+@pytest.fixture(params=["packed", "plain"])
+def layers(request):
+    """A layer and a gated one as an encoder has them, with their weights before."""
     torch.manual_seed(0)
-    return torch.randn(3, 7, 40)
+    model = torch.nn.ModuleList([Linear(40, 24), GatedLinear(40, 48, bias=False)])
+    weights = [layer.weight.detach().clone() for layer in model]
+    if request.param == "packed":
+        for_inference(model)
+        assert model[0].packed is not None, "this PyTorch has no fused layers: the encoders are slower on a CPU"
+        assert model[0].weight is None
+    return *model.requires_grad_(False), *weights
 
 
-@torch.no_grad()
-def test_equal_to_the_plain_operations(x):
-    assert linear._fused(x), "this PyTorch has no fused layers: the encoders are slower on a CPU"
-    layer, residual = torch.nn.Linear(40, 24), torch.randn(3, 7, 24)
-    gated = torch.nn.Linear(40, 48, bias=False)
-    gate, up = gated(x).chunk(2, dim=-1)
-    # F.linear has 4e-7 of rounding here itself
-    assert (linear.linear(x, layer) - layer(x)).abs().max() < 2e-6
-    assert (linear.linear_gelu(x, layer) - F.gelu(layer(x))).abs().max() < 2e-6
-    assert (linear.linear_add(x, layer, residual) - residual - layer(x)).abs().max() < 2e-6
-    assert (linear.linear_gated(x, gated) - F.gelu(gate) * up).abs().max() < 2e-6
+def test_equal_to_the_plain_operations(layers):
+    layer, gated, weight, gated_weight = layers
+    x, residual = torch.randn(3, 7, 40), torch.randn(3, 7, 24)
+    expected = F.linear(x, weight, layer.bias)
+    assert (layer(x) - expected).abs().max() < TOLERANCE
+    assert (layer.gelu(x) - F.gelu(expected)).abs().max() < TOLERANCE
+    assert (layer.plus(x, residual) - residual - expected).abs().max() < TOLERANCE
+    g, u = F.linear(x, gated_weight).chunk(2, dim=-1)
+    assert (gated(x) - F.gelu(g) * u).abs().max() < TOLERANCE
+    assert layer.dtype is gated.dtype is torch.float32
+    assert (layer.gelu(x) - F.gelu(expected, approximate="tanh")).abs().max() > 1e-5  # the exact one
 
 
-@torch.no_grad()
-def test_gelu_is_the_exact_one(x):
-    layer = torch.nn.Linear(40, 40)
-    tanh = F.gelu(layer(x), approximate="tanh")
-    assert (linear.linear_gelu(x, layer) - tanh).abs().max() > 1e-5
-
-
-@torch.no_grad()
-def test_without_onednn_the_plain_operations_are_used(x, monkeypatch):
-    layer = torch.nn.Linear(40, 24)
-    fused = linear.linear_gelu(x, layer)
+def test_half_precision_and_old_libraries_stay_plain(monkeypatch):
+    half = for_inference(Linear(40, 24).bfloat16())
+    assert half.packed is None
+    assert half.dtype is torch.bfloat16
+    assert half.plus(torch.randn(2, 40).bfloat16(), torch.randn(2, 24)).dtype is torch.float32
     monkeypatch.setattr(linear, "_ONEDNN", False)
-    assert (linear.linear_gelu(x, layer) - fused).abs().max() < 2e-6
+    assert for_inference(Linear(40, 24)).packed is None

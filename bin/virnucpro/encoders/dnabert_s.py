@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from virnucpro.encoders.linear import linear, linear_add, linear_gated
+from virnucpro.encoders.linear import GatedLinear, Linear, for_inference
 from virnucpro.encoders.ragged import Ragged, ragged
 from virnucpro.encoders.weights import Weights, assign, choose_layer, open_weights, read_config, take
 from virnucpro.errors import ModelError
@@ -65,22 +65,22 @@ class Block(nn.Module):
     def __init__(self, c: Config):
         super().__init__()
         self.heads = c.heads
-        self.qkv = nn.Linear(c.dim, 3 * c.dim)
-        self.out = nn.Linear(c.dim, c.dim)
+        self.qkv = Linear(c.dim, 3 * c.dim)
+        self.out = Linear(c.dim, c.dim)
         self.attention_norm = nn.LayerNorm(c.dim, c.epsilon)
-        self.gated = nn.Linear(c.dim, 2 * c.hidden, bias=False)
-        self.down = nn.Linear(c.hidden, c.dim)
+        self.gated = GatedLinear(c.dim, 2 * c.hidden, bias=False)
+        self.down = Linear(c.hidden, c.dim)
         self.mlp_norm = nn.LayerNorm(c.dim, c.epsilon)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         """x [B, T, D] fp32; bias [1 or B, H, T, T], added to the attention scores."""
         B, T, D = x.shape
-        dtype = self.qkv.weight.dtype
-        qkv = linear(x.to(dtype), self.qkv).view(B, T, 3, self.heads, D // self.heads)
+        dtype = self.qkv.dtype
+        qkv = self.qkv(x.to(dtype)).view(B, T, 3, self.heads, D // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, T, d]
         a = F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2)  # [B, T, H, d]
-        x = self.attention_norm(linear_add(a.reshape(B, T, D), self.out, x))
-        return self.mlp_norm(linear_add(linear_gated(x.to(dtype), self.gated), self.down, x))
+        x = self.attention_norm(self.out.plus(a.reshape(B, T, D), x))
+        return self.mlp_norm(self.down.plus(self.gated(x.to(dtype)), x))
 
 
 class DNABERTS(nn.Module):
@@ -131,7 +131,7 @@ class DNABERTS(nn.Module):
 
     def alibi(self, T: int) -> Tensor:
         """-slope * distance, [1, H, T, T]; made in fp32, since half precision cannot count far."""
-        dtype = self.blocks[0].qkv.weight.dtype if len(self.blocks) else torch.float32
+        dtype = self.blocks[0].qkv.dtype if len(self.blocks) else torch.float32
         place = torch.arange(T, device=self.slopes.device, dtype=torch.float32)
         distance = (place[None, :] - place[:, None]).abs()  # [T, T]
         return (-self.slopes[:, None, None] * distance)[None].to(dtype)
@@ -154,7 +154,7 @@ def load(
         model = DNABERTS(config, tokenizer)
     with open_weights(folder, device) as weights:
         assign(model, dict(_state(weights, config, dtype)), weights.path)
-    return model.eval().requires_grad_(False)
+    return for_inference(model)
 
 
 def load_tokenizer(folder: Path, vocabulary: int) -> Tokenizer:

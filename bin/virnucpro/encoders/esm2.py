@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from virnucpro.encoders.linear import linear, linear_add, linear_gelu
+from virnucpro.encoders.linear import Linear, for_inference
 from virnucpro.encoders.ragged import Ragged, ragged
 from virnucpro.encoders.weights import Weights, assign, choose_layer, open_weights, read_config, take
 
@@ -76,22 +76,22 @@ class Block(nn.Module):
         super().__init__()
         self.heads = c.heads
         self.attention_norm = nn.LayerNorm(c.dim, c.epsilon)
-        self.qkv = nn.Linear(c.dim, 3 * c.dim)
-        self.out = nn.Linear(c.dim, c.dim)
+        self.qkv = Linear(c.dim, 3 * c.dim)
+        self.out = Linear(c.dim, c.dim)
         self.mlp_norm = nn.LayerNorm(c.dim, c.epsilon)
-        self.up = nn.Linear(c.dim, c.hidden)
-        self.down = nn.Linear(c.hidden, c.dim)
+        self.up = Linear(c.dim, c.hidden)
+        self.down = Linear(c.hidden, c.dim)
 
     def forward(self, x: Tensor, rotation: Tensor, mask: Tensor | None) -> Tensor:
         """x [B, T, D] fp32; rotation [T, 1, 1, d/2, 2]; mask None or bool [B, 1, 1, T], False on padding."""
         B, T, D = x.shape
-        dtype = self.qkv.weight.dtype
-        qkv = linear(self.attention_norm(x).to(dtype), self.qkv).view(B, T, 3, self.heads, D // self.heads)
+        dtype = self.qkv.dtype
+        qkv = self.qkv(self.attention_norm(x).to(dtype)).view(B, T, 3, self.heads, D // self.heads)
         q, k = rotate(qkv[:, :, :2], rotation).transpose(1, 3).unbind(2)  # [B, T, 2, H, d] -> each [B, H, T, d]
         v = qkv[:, :, 2].transpose(1, 2)
         a = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2)  # [B, T, H, d]
-        x = linear_add(a.reshape(B, T, D), self.out, x)
-        return linear_add(linear_gelu(self.mlp_norm(x).to(dtype), self.up), self.down, x)
+        x = self.out.plus(a.reshape(B, T, D), x)
+        return self.down.plus(self.up.gelu(self.mlp_norm(x).to(dtype)), x)
 
 
 def rotate(x: Tensor, rotation: Tensor) -> Tensor:
@@ -176,7 +176,7 @@ def load(
         model = ESM2(config)
     with open_weights(folder, device) as weights:
         assign(model, dict(_state(weights, config, dtype)), weights.path)
-    return model.eval().requires_grad_(False)
+    return for_inference(model)
 
 
 def _state(w: Weights, c: Config, dtype: torch.dtype):

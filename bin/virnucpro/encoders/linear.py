@@ -1,49 +1,82 @@
 """Linear layers together with what follows them.
 
 On a CPU in fp32 the oneDNN library does the activation, product or sum while the result is still in cache, and its
-matrix product is faster than the one PyTorch takes by default (docs/performance.md); elsewhere they are PyTorch's own
-operations, which torch.compile fuses on a GPU. Shapes: x [..., in], result [..., out].
+matrix product, on weights in a layout of its own, is faster than the one PyTorch takes by default (docs/performance.md).
+Elsewhere these are PyTorch's own operations, which torch.compile fuses on a GPU.
+Shapes: x [..., in], result [..., out].
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# The operator behind torch.compile's own fusion on CPUs (torch._inductor.fx_passes.mkldnn_fusion). It is not part of
-# PyTorch's public interface: where it is missing the plain operations are used.
+# The operators behind torch.compile's own fusion on CPUs (torch._inductor.fx_passes.mkldnn_fusion). They are not part
+# of PyTorch's public interface: where they are missing the plain operations are used.
 _ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
-def _fused(x: Tensor) -> bool:
-    return _ONEDNN and x.device.type == "cpu" and x.dtype is torch.float32 and not torch.is_grad_enabled()
+class Linear(nn.Linear):
+    """x W' + b, alone or with what follows."""
+
+    packed: Tensor | None = None  # the weights in oneDNN's layout; `weight` is gone then
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the matrix product."""
+        return torch.float32 if self.packed is not None else self.weight.dtype
+
+    def pack(self) -> None:
+        """Change to oneDNN's layout where that works: fp32 on a CPU. For inference only, and for good."""
+        if _ONEDNN and self.weight.device.type == "cpu" and self.weight.dtype is torch.float32:
+            self.packed = _packed(self.weight)
+            self.weight = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.packed is None:
+            return super().forward(x)
+        return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
+
+    def gelu(self, x: Tensor) -> Tensor:
+        """gelu(x W' + b), the exact GELU (by the error function)."""
+        if self.packed is None:
+            return F.gelu(super().forward(x))
+        return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "gelu", [], "none")
+
+    def plus(self, x: Tensor, residual: Tensor) -> Tensor:
+        """residual + x W' + b, in the precision of the residual."""
+        if self.packed is None:
+            return residual + super().forward(x)
+        return torch.ops.mkldnn._linear_pointwise.binary(x, residual, self.packed, self.bias, "add")
 
 
-def linear(x: Tensor, layer: nn.Linear) -> Tensor:
-    """layer(x)."""
-    if _fused(x):
-        return torch.ops.mkldnn._linear_pointwise(x, layer.weight, layer.bias, "none", [], "")
-    return layer(x)
+class GatedLinear(Linear):
+    """gelu(g) * u, where g and u are the halves of x W' (no bias); [..., out / 2]."""
+
+    up: Tensor | None = None
+
+    def pack(self) -> None:
+        """As above, each half by itself."""
+        halves = self.weight.chunk(2)
+        super().pack()
+        if self.packed is not None:
+            self.packed, self.up = map(_packed, halves)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.packed is None:
+            g, u = F.linear(x, self.weight).chunk(2, dim=-1)
+            return F.gelu(g) * u
+        gate = self.gelu(x)
+        return torch.ops.mkldnn._linear_pointwise.binary(x, gate, self.up, None, "mul")
 
 
-def linear_gelu(x: Tensor, layer: nn.Linear) -> Tensor:
-    """gelu(layer(x)), the exact GELU (by the error function)."""
-    if _fused(x):
-        return torch.ops.mkldnn._linear_pointwise(x, layer.weight, layer.bias, "gelu", [], "none")
-    return F.gelu(layer(x))
+def _packed(weight: Tensor) -> Tensor:
+    return torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), None)
 
 
-def linear_add(x: Tensor, layer: nn.Linear, residual: Tensor) -> Tensor:
-    """residual + layer(x), in the precision of the residual."""
-    if _fused(x):
-        return torch.ops.mkldnn._linear_pointwise.binary(x, residual, layer.weight, layer.bias, "add")
-    return residual + layer(x)
-
-
-def linear_gated(x: Tensor, layer: nn.Linear) -> Tensor:
-    """gelu(g) * u where g, u are the halves of layer(x), which has no bias; [..., out / 2]."""
-    if _fused(x):
-        gate, up = layer.weight.chunk(2)
-        gated = torch.ops.mkldnn._linear_pointwise(x, gate, None, "gelu", [], "none")
-        return torch.ops.mkldnn._linear_pointwise.binary(x, gated, up, None, "mul")
-    g, u = layer(x).chunk(2, dim=-1)
-    return F.gelu(g) * u
+def for_inference(model: nn.Module) -> nn.Module:
+    """A loaded model without gradients, its linear layers packed where that helps."""
+    model.eval().requires_grad_(False)
+    for module in model.modules():
+        if isinstance(module, Linear):
+            module.pack()
+    return model

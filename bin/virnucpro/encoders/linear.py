@@ -1,7 +1,7 @@
 """Linear layers together with what follows them.
 
 On a CPU in fp32 the oneDNN library does the activation, product or sum while the result is still in cache, and its
-matrix product, on weights in a layout of its own, is faster than the one PyTorch takes by default (docs/performance.md).
+matrix product, on weights in a layout of its own, is faster than PyTorch's default (docs/performance.md has figures).
 Elsewhere these are PyTorch's own operations, which torch.compile fuses on a GPU.
 Shapes: x [..., in], result [..., out].
 """

@@ -2,7 +2,7 @@
 # Run the nf-test suite where nf-test is on PATH; where it is not, say so and succeed. Arguments go to nf-test:
 #   tests/nftest.sh                             all tests
 #   tests/nftest.sh --tag stub                  stub runs only; other tags: pipeline, predict, gpu, a process's name
-#   tests/nftest.sh modules/local/classify --update-snapshot
+#   tests/nftest.sh modules/local/classify --update-snapshot    (look at what changed before committing it)
 # Tests tagged `gpu` skip themselves on a machine without one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -20,10 +20,24 @@ END
 fi
 
 # A snapshot that is not there fails, unless snapshots are being made.
-ci=(--ci)
-for argument in "$@"; do
-    case "$argument" in
-        --update-snapshot | --updateSnapshot) ci=() ;;
-    esac
+if [[ $# -gt 0 ]]; then
+    ci=(--ci)
+    [[ " $* " != *" --update"* ]] || ci=()
+    exec nf-test test "${ci[@]}" "$@"
+fi
+
+# All tests: in as many parts side by side as pytest has workers, since most of a test is Nextflow's start on one core.
+parts=${TEST_WORKERS:-2}
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+started=()
+for part in $(seq "$parts"); do
+    nf-test test --ci --shard "$part/$parts" > "$logs/$part" 2>&1 &
+    started+=($!)
 done
-exec nf-test test "${ci[@]}" "$@"
+failed=0
+for part in $(seq "$parts"); do
+    wait "${started[part - 1]}" || failed=1
+    cat "$logs/$part"
+done
+exit "$failed"

@@ -155,6 +155,7 @@ def test_the_store_serves_another_run(nextflow, example):
     )
     assert run.code == 0, run.text
     bins = pl.read_csv(example.folder / "second/pipeline_info/bins.tsv", separator="\t")
-    assert (bins["reused"] == bins["shards"]).all()
+    assert (bins["reused"] == bins["frames"]).all()
+    assert (bins["tokens"] == 0).all()
     ours = (example.folder / "second/again/chunks.tsv").read_text()
     assert ours == (example.results / "lambda/chunks.tsv").read_text()

@@ -1,12 +1,17 @@
 """What can go wrong for a known reason, and the exit code that says so (docs/usage.md lists them)."""
 
+import errno
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 EXIT_USAGE = 2
 EXIT_INPUT = 65  # sysexits.h EX_DATAERR
 EXIT_MODEL = 66  # sysexits.h EX_NOINPUT
 EXIT_CUDA = 70  # sysexits.h EX_SOFTWARE: the GPU failed, not the data; worth a retry elsewhere
+EXIT_DISK = 74  # sysexits.h EX_IOERR: there is no room to write, or the disk fails; worth a retry, on another node say
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 
 class VirnucproError(Exception):
@@ -46,3 +51,8 @@ def run_main(main: Callable[[], int | None]) -> None:
     except VirnucproError as e:
         print(f"error: {e}", file=sys.stderr)
         sys.exit(e.code)
+    except OSError as e:
+        if e.errno not in _DISK:
+            raise
+        print(f"error: {e}; make room in the task's folder {Path.cwd()}, or check its disk", file=sys.stderr)
+        sys.exit(EXIT_DISK)

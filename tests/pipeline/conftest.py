@@ -1,5 +1,6 @@
 """Driving `nextflow run` from pytest."""
 
+import gzip
 import os
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from Bio import SeqIO
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,6 +70,21 @@ def checkout(tmp_path) -> Path:
             copy.mkdir(exist_ok=True)
             shutil.copy(source, copy / part)
     return copy
+
+
+@pytest.fixture
+def two_samples(tmp_path) -> Path:
+    """A folder with s.csv: the first kilobases of phage lambda (phage) and of E. coli 536 (host)."""
+    return write_two_samples(tmp_path)
+
+
+def write_two_samples(folder: Path) -> Path:
+    for sample, name in (("phage", "lambda.fa.gz"), ("host", "ecoli.fa.gz")):
+        with gzip.open(ROOT / "assets/example" / name, "rt") as text:
+            record = next(SeqIO.parse(text, "fasta"))[:6000]
+        SeqIO.write(record, folder / f"{sample}.fa", "fasta")
+    (folder / "s.csv").write_text("sample,fasta\nphage,phage.fa\nhost,host.fa\n")
+    return folder
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:

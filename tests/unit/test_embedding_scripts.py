@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from encoder_folders import fair_esm, random_peptides, save_esm2, write_shard
 
@@ -55,6 +57,8 @@ class Run:
             [sys.executable, *script, *map(str, arguments), "--threads", "1", "--device", "cpu", *options],
             stderr=subprocess.PIPE,
             text=True,
+            # The driver imports numpy before the script blocks SIGTERM: threads of its own would not inherit that.
+            env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
 
     def events(self, name: str | None = None) -> list[dict]:
@@ -108,6 +112,41 @@ def test_a_cuda_fault_exits_with_its_own_code(root, files, tmp_path):
     assert "error: the GPU failed (RuntimeError: CUDA error: an illegal memory access" in stderr
     assert "Traceback" not in stderr
     assert "the GPU failed" in run.events("end")[0]["message"]
+
+
+def test_out_of_memory_above_a_size_is_survived(root, files, tmp_path):
+    """A device that holds 100 tokens and no more: the budget is halved until batches fit, and nothing fails."""
+    what = "if batch.tokens > 100: raise MemoryError('CUDA out of memory. Tried to allocate 2 GiB')"
+    small, roomy = (Run(root, files, tmp_path / name, what if name == "small" else None) for name in ("small", "roomy"))
+    assert small.end()[0] == roomy.end()[0] == 0
+    report = json.loads((small.out / "esm2_001.report.json").read_text())
+    assert report["processed"] == SHARDS * 6 and report["failed"] == []
+    assert report["oom_halvings"] > 0 and report["batch_tokens"] <= 100
+    for path in roomy.out.glob("*.parquet"):
+        ours, theirs = (pq.read_table(run.out / path.name) for run in (small, roomy))
+        assert ours["frame_key"].equals(theirs["frame_key"])
+        a, b = (np.stack(t["embedding"].to_numpy()) for t in (ours, theirs))
+        assert np.abs(a - b).max() < 1e-5
+
+
+def test_a_full_disk_ends_with_its_own_code(root, files, tmp_path):
+    """A real one, of 64 KiB: the message names the folder, and what could not be written whole is not there."""
+    out = tmp_path / "out"
+    out.mkdir()
+    embed = [str(root / "bin/embed_esm2.py"), "--shards", files / "shards", "--encoder", files / "encoder"]
+    embed += ["--bin", "esm2_001", "--out", out, "--threads", "1", "--device", "cpu"]
+    # What is left is listed before the disk goes with its namespace.
+    script = f'mount -t tmpfs -o size=16k none "{out}" || exit 99; "$@"; status=$?; ls -A "{out}"; exit $status'
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", sys.executable, *map(str, embed)]
+    if shutil.which("unshare") is None:
+        pytest.skip("there is no unshare(1) to mount a small disk with")
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode == 99 or "unshare failed" in done.stderr:
+        pytest.skip("this user may not mount a small disk")
+    assert done.returncode == 74, done.stderr
+    assert "No space left on device" in done.stderr and "make room" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "esm2_001.report.json" not in done.stdout
 
 
 def test_a_process_with_our_settings_faults_no_pages(root):

@@ -27,8 +27,9 @@ run: setup
 test: setup
 	@$(WITH_ENVIRONMENT) tests/run.sh
 
-lint: setup
-	@$(WITH_ENVIRONMENT) tests/lint.sh
+lint:
+	@$(PYTHON) setup/install.py --lint
+	@$(WITH_ENVIRONMENT) PATH="$$PATH:$(ENVIRONMENT)/lint/bin" tests/lint.sh
 
 format: setup
 	@$(WITH_ENVIRONMENT) ruff format . && ruff check --fix .

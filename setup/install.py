@@ -6,6 +6,7 @@ lock files, so that every checkout of the same version shares it:
 
     <folder>/bin/python     pinned, hash-checked Python packages (setup/requirements/dev.lock)
     <folder>/bin/nextflow   a pinned Nextflow runtime, unless a recent Nextflow is on PATH
+    <folder>/lint/bin       with --lint: checkers whose packages do not go together with ours (lint.lock)
 
 Run it with --where to print the folder and do nothing else.
 """
@@ -25,6 +26,7 @@ HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements"
 PYTHON_LOCK = REQUIREMENTS / "dev.lock"
 JAVA_LOCK = REQUIREMENTS / "java.lock"
+LINT_LOCK = REQUIREMENTS / "lint.lock"
 NEXTFLOW_LOCK = HERE / "nextflow.lock"
 
 OLDEST_PYTHON = (3, 11)
@@ -108,13 +110,27 @@ def install_python(env: Path) -> None:
         need = ".".join(map(str, OLDEST_PYTHON))
         raise SetupError(f"Python {need} or newer is needed, this is {sys.version.split()[0]} ({sys.executable}).")
     say(f"Python packages (torch among them: some 5 GB, two to ten minutes) into {env}")
+    make_environment(env, PYTHON_LOCK)
+
+
+def make_environment(folder: Path, lock: Path) -> None:
     try:
-        venv.create(env, with_pip=True, clear=True)
+        venv.create(folder, with_pip=True, clear=True)
     except (subprocess.CalledProcessError, OSError) as e:
         raise SetupError(
             f"no virtual environment could be made ({e}). On Debian or Ubuntu: install python3-venv."
         ) from e
-    pip_install(env, PYTHON_LOCK)
+    pip_install(folder, lock)
+
+
+def install_lint(env: Path) -> None:
+    """The checkers of `make lint`, unless they are there in the locked versions."""
+    folder = env / "lint"
+    ready = folder / f".ready-{digest(LINT_LOCK)}"
+    if not ready.exists():
+        say(f"checkers (nf-core, hadolint) into {folder}")
+        make_environment(folder, LINT_LOCK)
+        ready.touch()
 
 
 def pip_install(env: Path, lock: Path) -> None:
@@ -201,8 +217,10 @@ def write_launcher(env: Path, java: str, jars: Path) -> None:
 def main() -> int:
     args = argparse.ArgumentParser(description="Set up the environment of make run and make test.")
     args.add_argument("--where", action="store_true", help="print the environment's folder and stop")
+    args.add_argument("--lint", action="store_true", help="set up the checkers of `make lint` too")
+    options = args.parse_args()
     env = environment_dir()
-    if args.parse_args().where:
+    if options.where:
         print(env)
         return 0
     ready = env / ".ready"
@@ -210,16 +228,17 @@ def main() -> int:
     # Two checkouts may start at once on one machine: the second waits, then finds the work done.
     with (env.parent / f"{env.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if ready.exists():
-            return 0
         try:
-            install_python(env)
-            install_nextflow(env)
+            if not ready.exists():
+                install_python(env)
+                install_nextflow(env)
+                ready.touch()
+                say(f"ready: {env}")
+            if options.lint:
+                install_lint(env)
         except SetupError as e:
             print(f"[setup] error: {e}", file=sys.stderr)
             return 1
-        ready.touch()
-    say(f"ready: {env}")
     return 0
 
 

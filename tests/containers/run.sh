@@ -113,8 +113,17 @@ if [ "$(id -u)" = 0 ]; then
     nextflow=$(command -v nextflow)
     mkdir -m 777 "$dir/home"
     ordinary=(setpriv --reuid=65534 --regid=65534 --clear-groups env "HOME=$dir/home" "NXF_HOME=$dir/home/.nextflow")
-    if (cd "$dir/home" && "${ordinary[@]}" "$nextflow" -version >/dev/null 2>&1); then
-        run ordinary test,docker "${ordinary[@]}"
+    starts() { (cd "$dir/home" && "${ordinary[@]}" "$nextflow" -version >/dev/null 2>&1); }
+    if ! starts && [ -d "$(dirname "$nextflow")/../nextflow" ]; then
+        # The set-up's own, in a home folder that others cannot enter: a copy of the launcher and its jars will do.
+        cp -r "$(dirname "$nextflow")/../nextflow" "$dir/jars"
+        sed "s|'[^']*/nextflow/\*'|'$dir/jars/*'|" "$nextflow" >"$dir/nextflow"
+        nextflow=$dir/nextflow
+        chmod -R a+rX "$dir/jars" && chmod 755 "$nextflow"
+    fi
+    if starts; then
+        mkdir "$dir/own" && ln -s "$nextflow" "$dir/own/nextflow"
+        run ordinary test,docker "${ordinary[@]}" "PATH=$dir/own:$PATH"
         runs+=(ordinary)
     else
         echo "test-containers: NOT RUN as an ordinary user: $nextflow is not one that another user can start"

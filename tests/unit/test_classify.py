@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 
@@ -106,6 +107,30 @@ def test_mlp_equals_torch(tmp_path):
         hidden = torch.relu(net["bn1"](net["hidden_layer"](x)))
         expected = torch.softmax(net["output_layer"](hidden), dim=1).numpy()
     assert np.abs(Mlp(tmp_path / "c")(x.numpy()) - expected).max() < 1e-6
+
+
+def test_scores_do_not_follow_threads_processor_or_neighbours(root):
+    """To the last bit: the same frames alone, all together, on another processor, with another number of threads."""
+    program = """
+import sys
+import numpy as np
+from pathlib import Path
+sys.path.insert(0, sys.argv[1] + "/bin")
+from virnucpro.mlp import Mlp
+mlp = Mlp(Path(sys.argv[1]) / "assets/demo_models/classifiers/demo_500")
+x = np.random.default_rng(0).standard_normal((5000, mlp.features)).astype(np.float32)
+whole = mlp(x).tobytes()
+assert whole == b"".join(mlp(x[i : i + 777]).tobytes() for i in range(0, len(x), 777))
+print(__import__("hashlib").sha256(whole).hexdigest())
+"""
+    settings = [{"OPENBLAS_NUM_THREADS": "1"}, {"OPENBLAS_NUM_THREADS": "2"}, {"OPENBLAS_CORETYPE": "Nehalem"}]
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", program, str(root)], env=os.environ | s, capture_output=True, text=True, check=True
+        ).stdout
+        for s in settings
+    }
+    assert len(digests) == 1
 
 
 def test_calls_by_hand(root, tmp_path, sample):

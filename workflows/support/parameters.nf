@@ -57,7 +57,8 @@ def converted(String name, Map definition, value, List faults) {
         }
         return whole ? number.longValueExact() : number
     }
-    if (value instanceof Boolean && !definition['enum']) {
+    // An option without its value is true: a Boolean on Nextflow 25, the text on 26.
+    if (text in ['true', 'false'] && !definition['enum']) {
         return unfit(faults, name, text, 'it needs a value')
     }
     if (definition['enum'] && !(text in definition['enum'])) {

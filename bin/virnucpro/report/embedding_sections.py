@@ -37,6 +37,10 @@ def embedding_sections(
         anchor="embedding",
         info="The open frames are packed into bins of equal load; each task embeds one bin on one device.",
     )
+    if not bins:
+        content = box(note("No frame was open, so nothing was embedded."))
+        module.add_section(name="Encoders", anchor="embedding-encoders", content=content)
+        return module
     module.add_section(name="Encoders", anchor="embedding-encoders", content=box(_encoders(encoders, models)))
     if use:
         module.add_section(

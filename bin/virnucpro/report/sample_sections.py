@@ -12,6 +12,7 @@ from virnucpro.report.inputs import STATES, Run
 from virnucpro.report.outcome import viral_share
 
 MOST_HISTOGRAMS = 50  # lines in one figure
+MOST_NAMED = 12  # lines beyond which a legend is longer than the figure
 MOST_PANELS = 12  # samples with a length-score panel of their own
 MOST_POINTS = 6000  # dots over all panels
 MOST_TOP = 500  # rows of top viral sequences over all samples
@@ -154,6 +155,7 @@ def _scores(module: BaseMultiqcModule, samples: dict[str, dict[str, Any]]) -> No
         "style": "lines+markers",
         "colors": {name: LINE_COLOURS[i % len(LINE_COLOURS)] for i, name in enumerate(shown)},
         "tt_decimals": 1,
+        "showlegend": 1 < len(shown) <= MOST_NAMED,  # else the pointer tells which line is whose
     }
     module.add_section(
         name="Scores", anchor="samples-scores", description=words, plot=linegraph.plot([shares, counts], settings)

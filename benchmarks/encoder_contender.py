@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT / "bin"), str(ROOT / "tests" / "unit")]
 
 
 def main() -> None:
-    from virnucpro.embedding import process
+    from virnucpro import process
 
     kind, contender, size, threads, memory = sys.argv[1:]
     process.use_threads(int(threads))

@@ -38,7 +38,7 @@ def draw(genome: Path, megabases: int, path: Path) -> None:
 
 
 def virnucpro_way(path: Path, size: int, out: Path) -> None:
-    """VirNucPro's steps: chunks to a file, read again, frames to two files."""
+    """VirNucPro's steps: chunks to a file, read again, frames to two files, these to files of 10,000 sequences."""
     from Bio import SeqIO
     from virnucpro_way import chunks_of, open_frames_of
 
@@ -52,6 +52,24 @@ def virnucpro_way(path: Path, size: int, out: Path) -> None:
             for frame, dna, protein in open_frames_of(str(record.seq)):
                 nucleotides.write(f">{record.id}{frame}\n{dna}\n")
                 peptides.write(f">{record.id}{frame}\n{protein}\n")
+    for name in ("n.fa", "p.faa"):
+        split(out / name, out)
+
+
+def split(path: Path, out: Path, size: int = 10_000) -> None:
+    """Line by line into files of `size` sequences, as VirNucPro cuts them; ours are the shards."""
+    part, count = None, 0
+    with path.open() as lines:
+        for line in lines:
+            if line.startswith(">"):
+                if count % size == 0:
+                    if part:
+                        part.close()
+                    part = (out / f"{path.stem}_{count // size + 1}.fa").open("w")
+                count += 1
+            part.write(line)
+    if part:
+        part.close()
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from virnucpro import tables
@@ -16,7 +15,7 @@ from virnucpro.fasta import Record, read_fasta
 from virnucpro.frames import NUCLEOTIDE_LETTERS, OpenFrames, open_frames
 from virnucpro.shards import ShardWriter
 
-BLOCK_BASES = 4 << 20  # bases looked at together: some 150 MB of working memory, and fast already
+BLOCK_BASES = 2 << 20  # bases looked at together: some 70 MB of working memory, and fast already
 BLOCK_RECORDS = 50_000
 
 
@@ -143,25 +142,19 @@ class _Extraction:
 
     def _write_tables(self, file, records, verdicts, lengths, chunks: Chunks, bits) -> None:
         n = len(records)
-        rows = {
-            "sequence": np.arange(self.sequences, self.sequences + n),
-            "id": [r.id for r in records],
-            "description": [r.description for r in records],
-            "file": np.full(n, file, dtype=np.int32),
-            "length": lengths,
-            "chunks": np.bincount(chunks.owner, minlength=n).astype(np.int32),
-            "state": [state for state, _ in verdicts],
-            "reason": [reason for _, reason in verdicts],
-        }
-        self._tables["sequences"].write_table(pa.table(rows, schema=tables.SEQUENCES))
-        rows = {
-            "sequence": chunks.owner + self.sequences,
-            "number": chunks.number.astype(np.int32),
-            "start": chunks.start,
-            "end": chunks.end,
-            "open_frames": bits,
-        }
-        self._tables["chunks"].write_table(pa.table(rows, schema=tables.CHUNKS))
+        columns = [
+            np.arange(self.sequences, self.sequences + n),
+            [r.id.encode() for r in records],
+            [r.description.encode() for r in records],
+            np.full(n, file),
+            lengths,
+            np.bincount(chunks.owner, minlength=n),
+            [state.encode() for state, _ in verdicts],
+            [reason.encode() for _, reason in verdicts],
+        ]
+        self._tables["sequences"].write_table(tables.build(tables.SEQUENCES, columns))
+        columns = [chunks.owner + self.sequences, chunks.number, chunks.start, chunks.end, bits]
+        self._tables["chunks"].write_table(tables.build(tables.CHUNKS, columns))
         self.sequences += n
         self.bases += int(lengths.sum())
         self.chunks += len(bits)

@@ -1,8 +1,8 @@
 """Open reading frames of chunks: six frames, no stop, as VirNucPro's identify_seq finds them.
 
-The work is done for a block of sequences at once. The codon that starts at each base is looked up in two tables
-(forward strand, reverse strand); whether a frame of a chunk is open is then one search among the positions of the
-stops, and only open frames are ever cut out.
+The work is done for a block of sequences at once. The codon that starts at each base becomes a number; whether a frame
+of a chunk is open is then one search among the positions of its strand's stops, and only open frames are ever
+translated and cut out.
 """
 
 from typing import NamedTuple
@@ -36,6 +36,8 @@ def _codon_tables() -> tuple[bytes, bytes]:
 
 
 _FORWARD, _REVERSE = _codon_tables()
+_STOPS = [[n for n in range(125) if table[n] == _STOP] for table in (_FORWARD, _REVERSE)]
+_IS_UNKNOWN = bytes(residue == _UNKNOWN for residue in _FORWARD)
 
 
 class OpenFrames(NamedTuple):
@@ -58,17 +60,16 @@ def open_frames(block: bytes, chunks: Chunks, origin: np.ndarray) -> OpenFrames:
     gives them to DNABERT-S. The reverse complement maps only ACGT; other letters stay as they are.
     """
     codons, width = _codons_by_phase(block)
-    forward, reverse = codons.translate(_FORWARD), codons.translate(_REVERSE)
     start, end = chunks.start + origin, chunks.end + origin
     f = np.arange(3)
     count = np.maximum((end - start)[:, None] - f, 0) // 3  # [chunks, 3] codons per frame, the same on both strands
     leftmost = np.stack([start[:, None] + f, end[:, None] - f - 3 * count])  # [2, chunks, 3] base of the leftmost codon
     at = leftmost % 3 * width + leftmost // 3  # where that codon stands in `codons`
-    closed = np.stack([_any_between(_where(x, _STOP), a, count) for x, a in zip((forward, reverse), at, strict=True)])
-    unknown = _count_between(_where(forward, _UNKNOWN), at, count)
+    closed = np.stack([_any_between(_positions(codons, x), a, count) for x, a in zip(_STOPS, at, strict=True)])
+    unknown = _count_between(_unknown(codons), at, count)
     chunk, frame = np.nonzero(np.concatenate(list(~closed & (count > unknown)), axis=1))
     picked = frame // 3, chunk, frame % 3
-    peptides = _peptides(forward, reverse, frame, at[picked], count[chunk, frame % 3], unknown[picked])
+    peptides = _peptides(codons, frame, at[picked], count[chunk, frame % 3], unknown[picked])
     return OpenFrames(chunk, frame, _nucleotides(block, start, end, chunk, frame, peptides), peptides)
 
 
@@ -85,10 +86,17 @@ def _codons_by_phase(block: bytes) -> tuple[bytes, int]:
     return numbers.reshape(-1, 3).T.tobytes(), width
 
 
-def _where(residues: bytes, wanted: int) -> np.ndarray:
-    """Positions of a residue, ascending; a last one beyond the end stands for 'no more'."""
-    found = np.flatnonzero(np.frombuffer(residues, dtype=np.uint8) == wanted)
-    return np.append(found, len(residues))
+def _positions(codons: bytes, wanted: list[int]) -> np.ndarray:
+    """Where these codons stand, ascending; a last position beyond the end stands for 'no more'."""
+    numbers = np.frombuffer(codons, dtype=np.uint8)
+    found = np.flatnonzero(np.logical_or.reduce([numbers == number for number in wanted]))
+    return np.append(found, len(codons))
+
+
+def _unknown(codons: bytes) -> np.ndarray:
+    """The same for codons with a letter outside ACGT."""
+    numbers = np.frombuffer(codons.translate(_IS_UNKNOWN), dtype=bool)
+    return np.append(np.flatnonzero(numbers), len(codons))
 
 
 def _any_between(positions: np.ndarray, first: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -99,23 +107,22 @@ def _count_between(positions: np.ndarray, first: np.ndarray, count: np.ndarray) 
     return np.searchsorted(positions, first + count) - np.searchsorted(positions, first)
 
 
-def _peptides(forward: bytes, reverse: bytes, frame, first, count, unknown) -> list[bytes]:
-    is_reverse = frame >= 3
-    first = np.where(is_reverse, len(reverse) - first - count, first)  # the reverse strand is read from the right
-    strands = forward, reverse[::-1]
-    cut = zip(is_reverse.tolist(), first.tolist(), (first + count).tolist(), strict=True)
-    peptides = [strands[r][a:b] for r, a, b in cut]
+def _peptides(codons: bytes, frame, first, count, unknown) -> list[bytes]:
+    cut = zip((frame >= 3).tolist(), first.tolist(), (first + count).tolist(), strict=True)
+    # The reverse strand is read from the right.
+    peptides = [codons[a:b][::-1].translate(_REVERSE) if r else codons[a:b].translate(_FORWARD) for r, a, b in cut]
     for i in np.flatnonzero(unknown).tolist():
         peptides[i] = peptides[i].replace(b"\0", b"")
     return peptides
 
 
 def _nucleotides(block: bytes, start, end, chunk, frame, peptides) -> list[bytes]:
-    strands = block, block.translate(_COMPLEMENT)[::-1]
     is_reverse = frame >= 3
     offset = frame % 3
     size = 3 * np.fromiter(map(len, peptides), dtype=np.int64, count=len(peptides)) + 1
-    left = np.where(is_reverse, len(block) - end[chunk], start[chunk])  # where the chunk begins on its strand
-    right = np.minimum(left + offset + size, left + (end - start)[chunk])
-    cut = zip(is_reverse.tolist(), (left + offset).tolist(), right.tolist(), strict=True)
-    return [strands[r][a:b] for r, a, b in cut]
+    start, end = start[chunk], end[chunk]
+    # On the forward strand from the chunk's start to the right, on the reverse strand from its end to the left.
+    left = np.where(is_reverse, np.maximum(end - offset - size, start), start + offset)
+    right = np.where(is_reverse, end - offset, np.minimum(start + offset + size, end))
+    cut = zip(is_reverse.tolist(), left.tolist(), right.tolist(), strict=True)
+    return [block[a:b].translate(_COMPLEMENT)[::-1] if r else block[a:b] for r, a, b in cut]

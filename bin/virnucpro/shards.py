@@ -5,7 +5,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from virnucpro import tables
 
@@ -14,7 +13,7 @@ from virnucpro import tables
 SHARE_OF_SAMPLE = 1 / 1000
 SMALLEST = 200  # frames; below it the cost of a file outweighs the better balance
 
-PENDING = 4  # shards that may wait to be written: memory stays flat where the disk is slow
+PENDING = 20_000  # frames that may wait to be written, some 20 MB: memory stays flat where the disk is slow
 
 ESM2_LONGEST = 1024  # residues, VirNucPro's truncation
 BASES_PER_TOKEN = 4.7  # of DNABERT-S's tokenizer on bacterial and viral genomes
@@ -32,7 +31,8 @@ class ShardWriter:
     def __init__(self, sample: str, out: Path, size: int):
         self._sample, self._out, self._size = sample, out, size
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="shards")  # compressing runs beside the search for frames
-        self._pending: deque[Future] = deque()
+        self._pending: deque[tuple[int, Future]] = deque()  # frames, and the task that writes them
+        self._waiting = 0  # frames in these
         self._clear()
 
     def _clear(self) -> None:
@@ -64,7 +64,12 @@ class ShardWriter:
 
     def _wait(self) -> None:
         while self._pending:
-            self._pending.popleft().result()
+            self._wait_for_one()
+
+    def _wait_for_one(self) -> None:
+        frames, writing = self._pending.popleft()
+        self._waiting -= frames
+        writing.result()
 
     def discard(self) -> None:
         """Remove what was written."""
@@ -80,15 +85,15 @@ class ShardWriter:
         keys, ids, nucleotides, peptides = (c[begin:end] for c in self._columns)
         lengths = [np.fromiter(map(len, x), dtype=np.int64, count=end - begin) for x in (nucleotides, peptides)]
         dnabert_s, esm2 = predicted_tokens(*lengths)
-        columns = [keys, ids, nucleotides, peptides, dnabert_s, esm2]
-        arrays = [pa.array(c, type=f.type) for c, f in zip(columns, tables.SHARD, strict=True)]
+        columns = [np.array(keys), [i.encode() for i in ids], nucleotides, peptides, dnabert_s, esm2]
         name = f"{self._sample}.shard_{len(self.written) + 1:05d}"
-        table = pa.Table.from_arrays(arrays, schema=tables.SHARD)
-        if len(self._pending) == PENDING:
-            self._pending.popleft().result()
+        table = tables.build(tables.SHARD, columns)
+        while self._pending and self._waiting + len(keys) > PENDING:
+            self._wait_for_one()
         # Sequences hardly repeat, so a dictionary of them is work for nothing.
         options = {"use_dictionary": False, "compression": "lz4"}
-        self._pending.append(self._pool.submit(tables.write, table, self._path(name), **options))
+        self._pending.append((len(keys), self._pool.submit(tables.write, table, self._path(name), **options)))
+        self._waiting += len(keys)
         self.written.append(
             {
                 "name": name,

@@ -4,13 +4,16 @@ A record is known by its position, never by its name: `sequence` counts a sample
 `chunk_index` counts its chunks likewise, and `frame_key = 6 * chunk_index + frame` names one open frame.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 FRAMES = ("F1", "F2", "F3", "R1", "R2", "R3")
 ENCODERS = ("dnabert_s", "esm2")
+MOST_BYTES = 2**31 - 1  # of text in one Arrow array
 
 # One open frame per row: what the encoders read.
 SHARD = pa.schema(
@@ -63,8 +66,40 @@ def embedding_schema(dim: int, metadata: dict[str, str] | None = None) -> pa.Sch
     return pa.schema(fields, metadata=metadata)
 
 
+def build(schema: pa.Schema, columns: Sequence[np.ndarray | list[bytes]]) -> pa.Table:
+    """A table from whole columns: numbers, or UTF-8 texts that need no check. Its buffers are taken as they are, where
+    pa.table would look at one value after another, and import pandas to see whether a list is one of its own."""
+    arrays = []
+    for field, values in zip(schema, columns, strict=True):
+        if pa.types.is_string(field.type):
+            arrays.append(_strings(values))
+        else:
+            numbers = np.ascontiguousarray(values, dtype=field.type.to_pandas_dtype())
+            arrays.append(pa.Array.from_buffers(field.type, len(numbers), [None, pa.py_buffer(numbers)]))
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _strings(values: list[bytes]) -> pa.StringArray | pa.ChunkedArray:
+    offsets = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(map(len, values), dtype=np.int64, count=len(values)), out=offsets[1:])
+    if offsets[-1] > MOST_BYTES:  # more than one array can hold
+        if len(values) == 1:
+            raise OverflowError("a single text of more than 2 GB")
+        middle = len(values) // 2
+        return pa.chunked_array([c for half in (values[:middle], values[middle:]) for c in _chunks(_strings(half))])
+    buffers = pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(b"".join(values))
+    return pa.StringArray.from_buffers(len(values), *buffers)
+
+
+def _chunks(array: pa.StringArray | pa.ChunkedArray) -> list[pa.StringArray]:
+    return array.chunks if isinstance(array, pa.ChunkedArray) else [array]
+
+
 def write(table: pa.Table, path: Path, **options) -> None:
     """Write `table` so that `path` is whole or absent: under another name first, then moved."""
     part = path.with_name(path.name + ".part")
-    pq.write_table(table, part, **{"compression": "zstd"} | options)
+    # Made in memory first: for the many small files a file of Arrow's own costs more than their content.
+    content = pa.BufferOutputStream()
+    pq.write_table(table, content, **{"compression": "zstd"} | options)
+    part.write_bytes(content.getvalue())
     part.replace(path)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from encoder_folders import fair_esm, random_peptides, save_esm2, write_shard
 
-from virnucpro.embedding import process
+from virnucpro import process
 
 SHARDS = 6
 # The script, slowed down or broken at the one place where a batch is computed.
@@ -154,7 +154,7 @@ def test_a_process_with_our_settings_faults_no_pages(root):
     program = """
 import resource, sys
 sys.path.insert(0, {bin!r})
-from virnucpro.embedding import process
+from virnucpro import process
 if {tuned}:
     assert process.keep_freed_memory()
 process.use_threads(1)

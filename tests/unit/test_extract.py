@@ -6,10 +6,12 @@ import subprocess
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from virnucpro import extract as extract_module
+from virnucpro import tables
 from virnucpro.errors import InputError
 from virnucpro.extract import extract
 from virnucpro.fasta import read_fasta
@@ -50,14 +52,28 @@ def test_ways_to_write_one_file(tmp_path, text, packed):
 
 def test_records_across_blocks(tmp_path, monkeypatch):
     """Whatever falls on a block's edge, the records are the same."""
-    text = "".join(f">r{i} d\r\n{ORF[i:]}\r\n{ORF}\r\n" for i in range(20)).encode()
+    text = "".join(f">r{i} d>{'>' * (i % 3)}\r\n{ORF[i:]}\r\n{ORF}\r\n" for i in range(20)).encode()
     path = tmp_path / "x.fa"
     path.write_bytes(text)
     expected = list(read_fasta(path))
-    assert len(expected) == 20
+    assert [r.description for r in expected] == ["d>", "d>>", "d>>>"] * 6 + ["d>", "d>>"]
+    assert [r.sequence.decode() for r in expected] == [ORF[i:] + ORF for i in range(20)]
     for size in range(1, 40):
         monkeypatch.setattr("virnucpro.fasta.BLOCK", size)
         assert list(read_fasta(path)) == expected
+
+
+def test_more_text_than_one_array_holds(monkeypatch):
+    """Arrow's arrays end at 2 GB; a column goes on in the next one."""
+    schema = pa.schema([("text", pa.string()), ("number", pa.int32())])
+    words = ["one", "two", "é", "", "five", "six"]
+    monkeypatch.setattr(tables, "MOST_BYTES", 7)
+    table = tables.build(schema, [[w.encode() for w in words], np.arange(6)])
+    assert table["text"].num_chunks > 1
+    assert table.to_pydict() == {"text": words, "number": list(range(6))}
+    table.validate(full=True)
+    with pytest.raises(OverflowError):
+        tables.build(schema, [[b"eight letters"], np.arange(1)])
 
 
 @pytest.mark.parametrize(

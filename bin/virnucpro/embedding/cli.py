@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from virnucpro.embedding import process
+from virnucpro import process
 from virnucpro.embedding.events import Events
 from virnucpro.errors import CudaFault
 from virnucpro.gpus import leased_gpu

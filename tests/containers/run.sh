@@ -2,6 +2,7 @@
 # The example in containers: tests/containers/run.sh, or `make test-containers`. Builds both images, then runs
 # -profile test,docker without any network, as the calling user and (when called by root) as an ordinary one who cannot
 # write the pipeline's folder, and compares with a run without containers.
+# The same images are then run by every other engine that is on PATH: Apptainer (or Singularity), Charliecloud.
 # Exit status 77, with what is missing, where it cannot run; it installs nothing. Needs nextflow on PATH (`make` sees to it).
 #
 # Settings, from the environment: BASE (base image; without it and without a registry one is made by debootstrap),
@@ -40,13 +41,12 @@ for candidate in $(type -ap docker); do
 done
 [ -n "$docker" ] || not_run 'a docker client with BuildKit (Debian or Ubuntu: apt-get install docker.io; elsewhere docker with buildx)'
 
-# Nextflow calls this one: it adds --network=none to every task, and notes which image ran.
+# Nextflow calls this one: it adds --network=none to every task.
 mkdir "$dir/bin"
 cat >"$dir/bin/docker" <<SHIM
 #!/bin/bash
 if [ "\${1:-}" = run ]; then
     shift
-    printf '%s\n' "\$*" >>"\${CALLS:-/dev/null}"
     case "\$*" in *--network=*) ;; *) set -- --network=none "\$@" ;; esac
     exec "$docker" run "\$@"
 fi
@@ -88,6 +88,7 @@ DOCKER=$docker BUILD_OPTIONS="${build_options[*]}" "$root/containers/build.sh" d
 docker images --format '  {{.Repository}}:{{.Tag}} {{.Size}}' 'nf-virnucpro/*'
 "$here/images.sh" docker
 
+images=() # parameters that name other images
 run() { # NAME PROFILE [COMMAND...]: the example, into $dir/NAME
     local name=$1 profile=$2
     shift 2
@@ -95,8 +96,9 @@ run() { # NAME PROFILE [COMMAND...]: the example, into $dir/NAME
     mkdir -m 777 "$dir/$name"
     (
         cd "$dir/$name"
-        export CALLS=$dir/$name/calls NXF_HOME=${NXF_HOME:-$HOME/.nextflow}
-        "$@" nextflow run "$dir/pipeline" -profile "$profile" -ansi-log false -work-dir work --outdir results >log 2>&1
+        export NXF_HOME=${NXF_HOME:-$HOME/.nextflow}
+        "$@" nextflow run "$dir/pipeline" -profile "$profile" -ansi-log false -work-dir work --outdir results \
+            "${images[@]}" >log 2>&1
     ) || { tail -40 "$dir/$name/log"; return 1; }
 }
 
@@ -130,15 +132,52 @@ if [ "$(id -u)" = 0 ]; then
     fi
 fi
 
+# Other engines take the images that were built above.
+version=$(sed -n "s/^ *version *= *'\(.*\)'.*/\1/p" "$root/nextflow.config")
+sandbox() { # ENGINE IMAGE: a folder that Apptainer or Singularity runs
+    docker save "nf-virnucpro/$2:$version" -o "$dir/$2.tar"
+    "$1" build --sandbox "$dir/$1-$2" "docker-archive:$dir/$2.tar"
+    rm "$dir/$2.tar"
+}
+unpacked() { # IMAGE: a folder that Charliecloud runs
+    local id
+    mkdir "$dir/charliecloud-$1"
+    id=$(docker create --network=none "nf-virnucpro/$1:$version")
+    docker export "$id" | tar -C "$dir/charliecloud-$1" -x --exclude='dev/*'
+    docker rm "$id"
+    # ch-run keeps the caller's PATH, which knows nothing of the image; and it cannot make the folders that it binds.
+    mkdir "$dir/charliecloud-$1/ch"
+    docker inspect --format '{{range .Config.Env}}{{println .}}{{end}}' "nf-virnucpro/$1:$version" >"$dir/charliecloud-$1/ch/environment"
+    mkdir -p "$dir/charliecloud-$1$dir"
+}
+for engine in apptainer singularity charliecloud; do
+    case $engine in
+        charliecloud) command -v ch-run >/dev/null || { echo "test-containers: NOT RUN: charliecloud, ch-run is not on PATH" && continue; } ;;
+        *) command -v $engine >/dev/null || { echo "test-containers: NOT RUN: $engine, it is not on PATH" && continue; } ;;
+    esac
+    echo "test-containers: the images for $engine"
+    for image in tools embed; do
+        if [ $engine = charliecloud ]; then unpacked $image; else sandbox $engine $image; fi >"$dir/$engine-$image.log" 2>&1 ||
+            { tail -20 "$dir/$engine-$image.log"; exit 1; }
+    done
+    images=(--tools_image "$dir/$engine-tools" --embed_image "$dir/$engine-embed")
+    run $engine test,$engine env "USER=${USER:-$(id -un)}"
+    runs+=("$engine")
+    images=()
+done
+
 echo 'test-containers: checks'
 for name in "${runs[@]}"; do
     for sample in ecoli lambda mixed; do
         diff -r "$dir/local/results/$sample" "$dir/$name/results/$sample"
         echo "  ok: $name: $sample is as without containers"
     done
-    images=$(grep -o 'nf-virnucpro/[a-z]*:[^ ]*' "$dir/$name/calls" | sort | uniq -c | sort -rn)
-    echo "  ok: $name: tasks by image: ${images//$'\n'/,}"
-    [ "$(wc -l <<<"$images")" = 2 ] || { echo "  WRONG: two images were expected"; exit 1; }
+    # What each task was started with
+    used=$(grep -hE '(docker run|(apptainer|singularity) exec|ch-run) ' "$dir/$name"/work/*/*/.command.run |
+        grep -oE "nf-virnucpro/(tools|embed):[^ ]*|$dir/[a-z]+-(tools|embed)" |
+        sort | uniq -c | sort -rn)
+    echo "  ok: $name: tasks by image: ${used//$'\n'/,}"
+    [ "$(wc -l <<<"$used")" = 2 ] || { echo "  WRONG: two images were expected"; exit 1; }
     if [ "$name" = ordinary ]; then user=65534; else user=$(id -u); fi
     others=$(find "$dir/$name/results" ! -uid "$user")
     [ -z "$others" ] || { echo "  WRONG: $name: of another user: $others"; exit 1; }

@@ -32,17 +32,21 @@ esac
 exec "$real" "$@"
 """
 
-# The signal arrives while the script is at work.
-KILLED = '"$real" "$@" & sleep 1.5; kill -{signal} $!; wait $!; exit $?'
+KILLED = '"$real" "$@" & sleep 0.05; kill -KILL $!; wait $!; exit $?'
 # A file that grows beyond 1 KiB cannot be written any more, as on a disk that is full.
 DISK_FULL = "ulimit -f 1"
-CUDA_FAULT = """PYTHONPATH='{root}/bin' exec python3 -c '
+# The embedding script, with something else in the place of its first batch.
+IN_A_BATCH = """PYTHONPATH='{root}/bin' exec python3 -c '
+import os, signal, time
 from virnucpro.embedding import cli, embedder
 from virnucpro.errors import run_main
-def compute(*_): raise RuntimeError("CUDA error: an illegal memory access was encountered")
+def compute(*_):
+    {what}
 embedder.Embedder._compute = compute
 run_main(lambda: cli.main("{kind}"))
 ' "$@" """
+TERMINATED = "os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
+CUDA_FAULT = 'raise RuntimeError("CUDA error: an illegal memory access was encountered")'
 
 
 @pytest.fixture
@@ -54,7 +58,7 @@ def faults(tmp_path, root):
         shutil.rmtree(shims, ignore_errors=True)
         shims.mkdir()
         for script, attempts in cases.items():
-            lines = "\n".join(f"{number}) {what.format(root=root)} ;;" for number, what in attempts.items())
+            lines = "\n".join(f"{n}) {what.replace('{root}', str(root))} ;;" for n, what in attempts.items())
             (shims / script).write_text(SHIM.format(root=root, script=script, cases=lines))
             (shims / script).chmod(0o755)
         (tmp_path / "faults.config").write_text(CONFIG.format(shims=shims, more=more))
@@ -74,6 +78,10 @@ def undisturbed(nextflow, tmp_path_factory):
     return snapshot(run.results)
 
 
+def in_a_batch(kind: str, what: str) -> str:
+    return IN_A_BATCH.replace("{kind}", kind).replace("{what}", what)
+
+
 def trace(run) -> pl.DataFrame:
     return pl.read_csv(run.results / "pipeline_info/execution_trace.tsv", separator="\t", infer_schema=False)
 
@@ -86,9 +94,9 @@ def test_tasks_that_fail_twice_in_different_ways(nextflow, two_samples, faults, 
     """kill -9, SIGTERM, a time limit, exit 137, a full disk, a CUDA fault: tried again, the same results."""
     fault = faults(
         {
-            "extract_frames.py": {1: KILLED.replace("{signal}", "KILL").replace("1.5", "0.2"), 2: DISK_FULL},
-            "embed_dnabert_s.py": {1: KILLED.replace("{signal}", "TERM"), 2: DISK_FULL},
-            "embed_esm2.py": {1: "sleep 100", 2: CUDA_FAULT.replace("{kind}", "esm2")},
+            "extract_frames.py": {1: KILLED, 2: DISK_FULL},
+            "embed_dnabert_s.py": {1: in_a_batch("dnabert_s", TERMINATED), 2: DISK_FULL},
+            "embed_esm2.py": {1: "sleep 100", 2: in_a_batch("esm2", CUDA_FAULT)},
             "classify.py": {1: "exit 137", 2: DISK_FULL},
         },
         "withName: 'EMBED_ESM2' { time = { task.attempt == 1 ? 4.s : 1.h } }",

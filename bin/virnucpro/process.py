@@ -30,6 +30,12 @@ def keep_freed_memory() -> bool:
     return all(accepted)
 
 
+def bound_kernel_cache() -> None:
+    """Keep the oneDNN library from holding 1,024 kernels, one for each shape of a batch: memory would grow for hundreds
+    of shards. A batch needs few, for all layers the same, and making one takes no time to speak of."""
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
+
+
 def use_threads(threads: int | None) -> None:
     """As many threads as given, else as the process may run on, for matrix products and for the tokenizer."""
     count = str(threads or len(os.sched_getaffinity(0)))

@@ -17,6 +17,7 @@ def main(kind: str) -> None:
     """Parse the command line and run the task."""
     arguments = parser(kind).parse_args()
     process.keep_freed_memory()
+    process.bound_kernel_cache()
     process.use_threads(arguments.threads)
     process.tune_gpu_allocator()
     events = Events(arguments.out / f"{arguments.bin}.events.jsonl", arguments.bin, kind, arguments.attempt)

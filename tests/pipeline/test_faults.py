@@ -92,14 +92,18 @@ def summary(run) -> dict:
 
 def test_tasks_that_fail_twice_in_different_ways(nextflow, two_samples, faults, undisturbed):
     """kill -9, SIGTERM, a time limit, exit 137, a full disk, a CUDA fault: tried again, the same results."""
+    # Nextflow 26.04's local executor ends the run at a time limit (it asks for the exit status of a task that it has
+    # only just told to end); there, the task ends as SLURM's would. The pipeline sets no limit on one machine.
+    text = subprocess.run(["nextflow", "-version"], env=nextflow.environment, capture_output=True, text=True).stdout
+    over_time = "sleep 100" if "version 25" in text else "exit 140"
     fault = faults(
         {
             "extract_frames.py": {1: KILLED, 2: DISK_FULL},
             "embed_dnabert_s.py": {1: in_a_batch("dnabert_s", TERMINATED), 2: DISK_FULL},
-            "embed_esm2.py": {1: "sleep 100", 2: in_a_batch("esm2", CUDA_FAULT)},
+            "embed_esm2.py": {1: over_time, 2: in_a_batch("esm2", CUDA_FAULT)},
             "classify.py": {1: "exit 137", 2: DISK_FULL},
         },
-        "withName: 'EMBED_ESM2' { time = { task.attempt == 1 ? 4.s : 1.h } }",
+        "withName: 'EMBED_ESM2' { time = { task.attempt == 1 ? 4.s : 1.h } }" if over_time.startswith("sleep") else "",
     )
     run = nextflow(two_samples, *ARGUMENTS, *fault)
     assert run.code == 0, run.text

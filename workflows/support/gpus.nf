@@ -40,8 +40,10 @@ def gpuListing() {
     def output = new StringBuilder()
     try {
         def command = ['nvidia-smi', '-L'].execute()
-        command.consumeProcessOutput(output, new StringBuilder())
+        def reader = command.consumeProcessOutputStream(output)
+        command.consumeProcessErrorStream(new StringBuilder())
         command.waitForOrKill(60000)
+        reader.join(1000) // the process may end before its last lines are read
         return command.exitValue() == 0 ? output.toString() : ''
     }
     catch (IOException _e) {

@@ -5,7 +5,7 @@ process FETCH_MODELS {
     label 'process_low'
     cache false
     executor 'local' // compute nodes often have no internet; sites whose nodes have it override this by name
-    time 48.h
+    time { task.executor == 'local' ? null : 48.h }
     errorStrategy 'terminate' // nothing else would run; the script itself retries and says what to do
 
     input:

@@ -5,6 +5,7 @@ of a chunk is open is then one search among the positions of its strand's stops,
 translated and cut out.
 """
 
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -89,7 +90,7 @@ def _codons_by_phase(block: bytes) -> tuple[bytes, int]:
 def _positions(codons: bytes, wanted: list[int]) -> np.ndarray:
     """Where these codons stand, ascending; a last position beyond the end stands for 'no more'."""
     numbers = np.frombuffer(codons, dtype=np.uint8)
-    found = np.flatnonzero(np.logical_or.reduce([numbers == number for number in wanted]))
+    found = np.flatnonzero(reduce(np.logical_or, (numbers == number for number in wanted)))
     return np.append(found, len(codons))
 
 

@@ -32,7 +32,6 @@ class ShardWriter:
         self._sample, self._out, self._size = sample, out, size
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="shards")  # compressing runs beside the search for frames
         self._pending: deque[tuple[int, Future]] = deque()  # frames, and the task that writes them
-        self._waiting = 0  # frames in these
         self._clear()
 
     def _clear(self) -> None:
@@ -67,8 +66,7 @@ class ShardWriter:
             self._wait_for_one()
 
     def _wait_for_one(self) -> None:
-        frames, writing = self._pending.popleft()
-        self._waiting -= frames
+        _, writing = self._pending.popleft()
         writing.result()
 
     def discard(self) -> None:
@@ -88,12 +86,11 @@ class ShardWriter:
         columns = [np.array(keys), [i.encode() for i in ids], nucleotides, peptides, dnabert_s, esm2]
         name = f"{self._sample}.shard_{len(self.written) + 1:05d}"
         table = tables.build(tables.SHARD, columns)
-        while self._pending and self._waiting + len(keys) > PENDING:
+        while self._pending and sum(frames for frames, _ in self._pending) + len(keys) > PENDING:
             self._wait_for_one()
         # Sequences hardly repeat, so a dictionary of them is work for nothing.
         options = {"use_dictionary": False, "compression": "lz4"}
         self._pending.append((len(keys), self._pool.submit(tables.write, table, self._path(name), **options)))
-        self._waiting += len(keys)
         self.written.append(
             {
                 "name": name,

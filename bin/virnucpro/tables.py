@@ -72,27 +72,24 @@ def build(schema: pa.Schema, columns: Sequence[np.ndarray | list[bytes]]) -> pa.
     arrays = []
     for field, values in zip(schema, columns, strict=True):
         if pa.types.is_string(field.type):
-            arrays.append(_strings(values))
+            arrays.append(pa.chunked_array(_pieces(values)))
         else:
             numbers = np.ascontiguousarray(values, dtype=field.type.to_pandas_dtype())
             arrays.append(pa.Array.from_buffers(field.type, len(numbers), [None, pa.py_buffer(numbers)]))
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _strings(values: list[bytes]) -> pa.StringArray | pa.ChunkedArray:
+def _pieces(values: list[bytes]) -> list[pa.StringArray]:
+    """One array, or several where one cannot hold all."""
     offsets = np.zeros(len(values) + 1, dtype=np.int64)
     np.cumsum(np.fromiter(map(len, values), dtype=np.int64, count=len(values)), out=offsets[1:])
-    if offsets[-1] > MOST_BYTES:  # more than one array can hold
+    if offsets[-1] > MOST_BYTES:
         if len(values) == 1:
             raise OverflowError("a single text of more than 2 GB")
         middle = len(values) // 2
-        return pa.chunked_array([c for half in (values[:middle], values[middle:]) for c in _chunks(_strings(half))])
+        return _pieces(values[:middle]) + _pieces(values[middle:])
     buffers = pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(b"".join(values))
-    return pa.StringArray.from_buffers(len(values), *buffers)
-
-
-def _chunks(array: pa.StringArray | pa.ChunkedArray) -> list[pa.StringArray]:
-    return array.chunks if isinstance(array, pa.ChunkedArray) else [array]
+    return [pa.StringArray.from_buffers(len(values), *buffers)]
 
 
 def write(table: pa.Table, path: Path, **options) -> None:

@@ -130,7 +130,7 @@ def test_out_of_memory_above_a_size_is_survived(root, files, tmp_path):
 
 
 def test_a_full_disk_ends_with_its_own_code(root, files, tmp_path):
-    """A real one, of 64 KiB: the message names the folder, and what could not be written whole is not there."""
+    """A real one, of 16 KiB: the message names the folder, and what could not be written whole is not there."""
     out = tmp_path / "out"
     out.mkdir()
     embed = [str(root / "bin/embed_esm2.py"), "--shards", files / "shards", "--encoder", files / "encoder"]

@@ -24,7 +24,7 @@ def random_esm2(size: str, device: torch.device, dtype: torch.dtype) -> esm2.ESM
     fill(model, device, dtype)
     d = dim // heads
     angle = torch.outer(torch.arange(esm2.MAX_TOKENS), 1e4 ** -(torch.arange(0, d, 2) / d))
-    model.rotation = torch.stack((angle.cos(), angle.sin()), dim=-1)[:, None, None].to(device, dtype)
+    model.rotation = torch.stack((angle.cos(), angle.sin()), dim=-1)[None, :, None, None].to(device, dtype)
     return model.eval()
 
 
@@ -71,7 +71,7 @@ def varlen_hidden(model: esm2.ESM2, tokens: torch.Tensor, length: torch.Tensor) 
     ends = F.pad(length.cumsum(0), (1, 0)).int()
     longest = int(length.max())
     place = torch.arange(len(tokens), device=tokens.device) - ends[:-1].long().repeat_interleave(length)
-    rotation = model.rotation[place]  # [tokens, 1, 1, d/2, 2]
+    rotation = model.rotation[:, place]  # [1, tokens, 1, 1, d/2, 2]
     x = model.embed(tokens) * model.config.scale
     for block in model.blocks:
         dtype = block.qkv.dtype

@@ -1,10 +1,14 @@
 """What a task makes of the GPU it finds: figures that a GPU would give are put in its place."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from virnucpro.embedding import device as devices
 from virnucpro.embedding.device import Device, choose_budget, choose_precision
+
+from virnucpro.errors import UsageError
 
 CPU = Device(torch.device("cpu"), "some cpu", "")
 GPU = Device(torch.device("cuda", 0), "some gpu", "GPU-1")
@@ -12,6 +16,20 @@ GPU = Device(torch.device("cuda", 0), "some gpu", "GPU-1")
 
 def capability(monkeypatch, major: int) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (major, 0))
+
+
+@pytest.mark.parametrize(("major", "minor", "works"), [(7, 0, False), (7, 5, True), (9, 0, True), (12, 1, True)])
+def test_a_gpu_that_pytorch_has_no_code_for(monkeypatch, major, minor, works):
+    gpu = SimpleNamespace(name="Some GPU", uuid="1", major=major, minor=minor)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: gpu)
+    # What the package that the pipeline installs says on a machine with a GPU.
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: torch._C._cuda_getArchFlags().split())
+    if works:
+        assert devices.choose_device("auto").uuid == "GPU-1"
+    else:
+        with pytest.raises(UsageError, match=r"Some GPU has compute capability 7\.0; PyTorch .* needs 7\.5 or newer"):
+            devices.choose_device("auto")
 
 
 def test_auto_precision(monkeypatch):

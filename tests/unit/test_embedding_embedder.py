@@ -1,16 +1,22 @@
 """What happens when batches fail, with an encoder that fails on purpose."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
+import torch._inductor.config
+from encoder_folders import fair_esm, save_dnabert_s, save_esm2
 
-from virnucpro.embedding.compiled import FrequentLengths
+from virnucpro.embedding.compiled import LIMIT, FrequentLengths
 from virnucpro.embedding.embedder import NOT_FINITE, Embedder
 from virnucpro.embedding.faults import is_cuda_fault, is_out_of_memory
+from virnucpro.encoders import dnabert_s, esm2
 from virnucpro.encoders.ragged import ragged
 from virnucpro.errors import CudaFault
 
 BAD, NAN, CUDA = 666, 777, 888
+CPU = torch.device("cpu")
 
 
 class Fake(torch.nn.Module):
@@ -147,45 +153,139 @@ def test_kinds_of_faults(error, memory, fault):
     assert is_cuda_fault(error) is fault
 
 
+class Graphs:
+    """A backend of torch.compile that notes the width of each graph."""
+
+    def __init__(self):
+        self.widths: list[int] = []
+
+    def __call__(self, graph, inputs):
+        (x,) = (value for value in inputs if isinstance(value, torch.Tensor) and value.ndim == 3)
+        self.widths.append(x.shape[1])
+        return graph.forward
+
+
 class TestCompiled:
-    """torch.compile with a backend that runs anywhere; its code for GPUs is not run here."""
+    """torch.compile with backends that run anywhere, and for real on a CPU; its code for GPUs is not run here."""
 
     @pytest.fixture
     def encoder(self, tmp_path, monkeypatch):
         monkeypatch.setattr("virnucpro.encoders.linear._ONEDNN", False)  # as on a GPU
-        from encoder_folders import fair_esm, save_esm2
-
-        from virnucpro.encoders import esm2
-
+        torch._dynamo.reset()  # it remembers which sizes varied
         return esm2.load(save_esm2(fair_esm(3, 40, 4), tmp_path))
 
-    def test_frequent_lengths_are_compiled_once_for_all_layers(self, encoder):
-        plain = encoder.tokenize(["MKVA" * 10] * 6 + ["MKV"] * 3)
-        device = torch.device("cpu")
-        expected, _ = Embedder(encoder, device, 10_000, 0).embed(plain)
-        graphs = []
+    @pytest.fixture
+    def tokens(self, encoder):
+        return encoder.tokenize(["MKVA" * 10] * 6 + ["MKV" * 7] * 8 + ["MKV"] * 3)
+
+    @pytest.fixture
+    def expected(self, encoder, tokens):
+        return Embedder(encoder, CPU, 10_000, 0).embed(tokens)[0]
+
+    def test_a_frequent_length_is_compiled_once_for_all_layers(self, encoder, tokens, expected):
+        graphs = Graphs()
+        frequent = FrequentLengths(encoder, worth=400, backend=graphs)
+        embedder = Embedder(encoder, CPU, 100, 0, frequent=frequent)
+        assert_close(embedder.embed(tokens), expected)
+        assert frequent.lengths == set()  # 6 * 42 and 8 * 23 tokens so far
+        for budget in (90, 130):  # batches of two and three, then of three and five rows
+            embedder.budget = budget
+            assert_close(embedder.embed(tokens), expected)
+        assert frequent.lengths == {42, 23}
+        assert sorted(graphs.widths) == [23, 42]
+
+    @pytest.mark.parametrize("kind", ["esm2", "dnabert_s"])
+    def test_padded_batches_share_graphs_too(self, kind, encoder, tmp_path):
+        if kind == "dnabert_s":
+            encoder = dnabert_s.load(save_dnabert_s(tmp_path / kind))
+        rng = np.random.default_rng(0)
+        length = np.repeat([40, 39, 38, 31, 30], 7)
+        tokens = ragged(rng.integers(5, 24, length.sum()), length)
+        expected, _ = Embedder(encoder, CPU, 10_000, 0).embed(tokens)
+        graphs = Graphs()
+        frequent = FrequentLengths(encoder, worth=1, backend=graphs)
+        embedder = Embedder(encoder, CPU, 400, 10_000, multiple=8, frequent=frequent)
+        for budget in (400, 200, 150):
+            embedder.budget = budget
+            assert_close(embedder.embed(tokens), expected)
+        assert not frequent.failure
+        assert embedder.padding_tokens > 0
+        assert frequent.lengths == {40, 32}
+        assert sorted(graphs.widths) == [32, 40, 40]  # of 40 there are batches without padding, too
+
+    def test_one_graph_for_all_lengths(self, encoder, tokens, expected):
+        graphs = Graphs()
+        frequent = FrequentLengths(encoder, worth=1, backend=graphs, one_graph=True)
+        more = encoder.tokenize(["MKVAR" * n for n in (5, 6, 7) for _ in range(2)])
+        embedder = Embedder(encoder, CPU, 130, 0, frequent=frequent)
+        assert_close(embedder.embed(tokens), expected)
+        embedder.embed(more)
+        assert frequent.lengths == {42, 23, 5, 27, 32, 37}
+        assert len(graphs.widths) == 2
+
+    @pytest.mark.skipif(not shutil.which("g++"), reason="PyTorch's code for CPUs needs g++")
+    def test_the_compiler_itself(self, encoder, tmp_path, monkeypatch):
+        """bf16, as its rotary embedding takes the way of a GPU; with padding and without."""
+        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "inductor"))
+        monkeypatch.setattr(torch._inductor.config, "cpp_cache_precompile_headers", False)  # for few graphs a detour
+        half = esm2.load(tmp_path, dtype=torch.bfloat16)
+        tokens = half.tokenize(["MKVA" * 10] * 6 + ["MKVAC" * 8] * 4 + ["MKVA" * 9] * 4)
+        expected, _ = Embedder(half, CPU, 300, 1000).embed(tokens)
+        frequent = FrequentLengths(half, worth=1)
+        embedder = Embedder(half, CPU, 300, 1000, frequent=frequent)
+        vectors, failed = embedder.embed(tokens)
+        assert not failed
+        assert not frequent.failure
+        assert embedder.padding_tokens > 0
+        assert frequent.lengths == {42}
+        cosine = (vectors * expected).sum(1) / np.linalg.norm(vectors, axis=1) / np.linalg.norm(expected, axis=1)
+        assert cosine.min() > 0.9999
+
+    def test_where_compiling_fails_the_task_goes_on_without(self, encoder, tokens, expected, capfd):
+        tries = []
 
         def backend(graph, inputs):
-            graphs.append(graph)
-            return graph.forward
+            tries.append(1)
+            raise RuntimeError("Failed to find C compiler. Please specify via CC environment variable.")
 
-        frequent = FrequentLengths(encoder, worth=400, backend=backend)
-        embedder = Embedder(encoder, device, 100, 0, frequent=frequent)
-        vectors, failed = embedder.embed(plain)
-        assert not failed
-        assert np.abs(vectors - expected).max() < 1e-5
-        assert frequent.lengths == set()  # 6 * 42 tokens so far
-        for budget in (90, 130):  # batches of two, then of three rows
-            embedder.budget = budget
-            vectors, _ = embedder.embed(plain)
-            assert np.abs(vectors - expected).max() < 1e-5
-        assert frequent.lengths == {42}
-        assert len(graphs) == 1
+        frequent = FrequentLengths(encoder, worth=1, backend=backend)
+        embedder = Embedder(encoder, CPU, 130, 0, frequent=frequent)
+        retries = []
+        embedder.on_retry = retries.append
+        assert_close(embedder.embed(tokens), expected)
+        assert_close(embedder.embed(tokens), expected)
+        assert len(tries) == 1
+        assert not retries
+        assert not frequent.lengths
+        assert frequent.failure.startswith("RuntimeError: Failed to find C compiler")
+        assert capfd.readouterr().err.count("torch.compile failed, going on without it") == 1
+
+    @pytest.mark.parametrize("message", ["CUDA out of memory.", "CUDA error: an illegal memory access"])
+    def test_faults_of_the_gpu_are_not_the_compilers(self, encoder, tokens, message):
+        def backend(graph, inputs):
+            def run(*inputs):
+                raise RuntimeError(message)
+
+            return run
+
+        frequent = FrequentLengths(encoder, worth=1, backend=backend)
+        embedder = Embedder(encoder, CPU, 130, 0, frequent=frequent)
+        if "memory access" in message:
+            with pytest.raises(CudaFault):
+                embedder.embed(tokens)
+        else:
+            embedder.embed(tokens)
+            assert embedder.oom_halvings > 0
+        assert not frequent.failure
 
     def test_the_number_of_lengths_is_limited(self, encoder):
-        from virnucpro.embedding.compiled import LIMIT
-
         frequent = FrequentLengths(encoder, worth=1, backend="eager")
         for length in range(10, 60):
             frequent.count(2, length)
         assert len(frequent.lengths) == LIMIT
+
+
+def assert_close(embedded: tuple[np.ndarray, dict], expected: np.ndarray) -> None:
+    vectors, failed = embedded
+    assert not failed
+    assert np.abs(vectors - expected).max() < 1e-5

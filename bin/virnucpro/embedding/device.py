@@ -1,5 +1,6 @@
 """The device, precision and token budget of a task."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +41,10 @@ class Device(NamedTuple):
 
 
 def choose_device(wanted: str) -> Device:
-    """`auto` takes a GPU where PyTorch sees one. Raises UsageError where `cuda` was asked for and there is none."""
+    """`auto` takes a GPU where PyTorch sees one.
+
+    Raises UsageError where `cuda` was asked for and there is none, or where PyTorch has no code for the one there is.
+    """
     if wanted == "cuda" and not torch.cuda.is_available():
         raise UsageError(
             "--device cuda: PyTorch sees no GPU; check that the node has one, that the driver is loaded and that the "
@@ -49,7 +53,19 @@ def choose_device(wanted: str) -> Device:
     if wanted == "cpu" or not torch.cuda.is_available():
         return Device(torch.device("cpu"), cpu_name(), "")
     properties = torch.cuda.get_device_properties(0)
+    _check_generation(properties)
     return Device(torch.device("cuda", 0), properties.name, f"GPU-{properties.uuid}")
+
+
+def _check_generation(gpu) -> None:
+    """PyTorch's packages hold code for the GPUs of recent years only; on others the first kernel would fail."""
+    built_for = [divmod(int(n), 10) for name in torch.cuda.get_arch_list() for n in re.findall(r"^sm_(\d+)", name)]
+    oldest = min(built_for, default=(0, 0))  # compute capability
+    if (gpu.major, gpu.minor) < oldest:
+        raise UsageError(
+            f"{gpu.name} has compute capability {gpu.major}.{gpu.minor}; PyTorch {torch.__version__} needs "
+            f"{oldest[0]}.{oldest[1]} or newer: give the task a newer GPU, or use --device cpu"
+        )
 
 
 def cpu_name() -> str:

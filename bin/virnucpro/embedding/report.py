@@ -88,6 +88,8 @@ class Report:
             "peak_memory_bytes": peak_memory(device),
             "batch_tokens": embedder.budget,
             "oom_halvings": embedder.oom_halvings,
+            "compiled_lengths": sorted(embedder.frequent.lengths) if embedder.frequent else [],
+            "compile_failure": embedder.frequent.failure if embedder.frequent else "",
             "hostname": socket.gethostname(),
             "versions": versions(),
         }

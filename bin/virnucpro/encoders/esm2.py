@@ -83,7 +83,7 @@ class Block(nn.Module):
         self.down = Linear(c.hidden, c.dim)
 
     def forward(self, x: Tensor, rotation: Tensor, mask: Tensor | None) -> Tensor:
-        """x [B, T, D] fp32; rotation [T, 1, 1, d/2, 2]; mask None or bool [B, 1, 1, T], False on padding."""
+        """x [B, T, D] fp32; rotation [1, T, 1, 1, d/2, 2]; mask None or bool [B, 1, 1, T], False on padding."""
         B, T, D = x.shape
         dtype = self.qkv.dtype
         qkv = self.qkv(self.attention_norm(x).to(dtype)).view(B, T, 3, self.heads, D // self.heads)
@@ -95,7 +95,7 @@ class Block(nn.Module):
 
 
 def rotate(x: Tensor, rotation: Tensor) -> Tensor:
-    """Rotary position embedding (Su et al. 2021, arXiv:2104.09864) of x [B, T, 2, H, d]; rotation [T, 1, 1, d/2, 2].
+    """Rotary position embedding (Su et al. 2021, arXiv:2104.09864) of x [B, T, 2, H, d]; rotation [1, T, 1, 1, d/2, 2].
 
     Neighbours x[2j], x[2j + 1] are turned together, as real and imaginary part. fair-esm pairs x[j] with x[j + d/2];
     `load` reorders the weights of queries and keys to suit, which leaves their products the same.
@@ -121,7 +121,7 @@ class ESM2(nn.Module):
         self.embed = nn.Embedding(c.vocabulary, c.dim)
         self.blocks = nn.ModuleList(Block(c) for _ in range(c.layers))
         self.norm = nn.LayerNorm(c.dim, c.epsilon) if c.final_norm else nn.Identity()
-        self.register_buffer("rotation", torch.empty(MAX_TOKENS, 1, 1, c.dim // c.heads // 2, 2))
+        self.register_buffer("rotation", torch.empty(1, MAX_TOKENS, 1, 1, c.dim // c.heads // 2, 2))
 
     def tokenize(self, peptides: list[str]) -> Ragged:
         """BOS, one token per residue (at most 1,024), EOS. A letter ESM-2 has no token for becomes <unk>."""
@@ -156,7 +156,7 @@ class ESM2(nn.Module):
             mask = (torch.arange(T, device=tokens.device) < length[:, None])[:, None, None, :]  # [B, 1, 1, T]
         x = self.embed(tokens) * self.config.scale  # [B, T] -> [B, T, D]
         for block in self.blocks:
-            x = block(x, self.rotation[:T], mask)
+            x = block(x, self.rotation[:, :T], mask)
         return self.norm(x)
 
 
@@ -197,7 +197,7 @@ def _state(w: Weights, c: Config, dtype: torch.dtype):
         for part in ("weight", "bias"):
             yield f"norm.{part}", w.get(f"emb_layer_norm_after.{part}", fp32, (D,))
     angle = torch.outer(torch.arange(MAX_TOKENS, device=w.device).float(), _rotary_frequencies(w, c))
-    yield "rotation", torch.stack((angle.cos(), angle.sin()), dim=-1)[:, None, None].to(dtype)  # [T, 1, 1, d/2, 2]
+    yield "rotation", torch.stack((angle.cos(), angle.sin()), dim=-1)[None, :, None, None].to(dtype)
 
 
 def _pair(x: Tensor, heads: int) -> Tensor:

@@ -39,6 +39,7 @@ class Bin:
     reused: int = 0  # frames taken from the store of earlier results
     recomputed_in_fp32: int = 0
     oom_halvings: int = 0
+    compile_failure: str = ""  # why torch.compile was done without, on a GPU
     started: float | None = None
     finished: float | None = None
 
@@ -91,6 +92,7 @@ def _bin(name: str, encoder: str, planned: dict[str, Any], report: dict[str, Any
         recomputed_in_fp32=report.get("recomputed_in_fp32", 0),
         reused=sum(s.get("processed", 0) for s in shards if s.get("reused")),
         oom_halvings=report.get("oom_halvings", 0),
+        compile_failure=report.get("compile_failure", ""),
         started=report.get("started"),
         finished=report.get("finished"),
     )

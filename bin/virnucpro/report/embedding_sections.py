@@ -202,4 +202,5 @@ def _remarks(row: Bin) -> str:
         words.append(f"{row.unique_sequences:,} distinct sequences")
     words += [f"{row.recomputed_in_fp32:,} computed again in fp32"] if row.recomputed_in_fp32 else []
     words += [f"batch halved {row.oom_halvings} times for want of memory"] if row.oom_halvings else []
+    words += [f"not compiled ({row.compile_failure})"] if row.compile_failure else []
     return "; ".join(words)

@@ -12,7 +12,15 @@ import torch.nn.functional as F
 from virnucpro.encoders import dnabert_s, esm2
 from virnucpro.encoders.ragged import Ragged, ragged
 
-ESM2 = {"tiny": (2, 64, 4), "8M": (6, 320, 20), "650M": (33, 1280, 20), "3B": (36, 2560, 40)}  # layers, width, heads
+# Layers, width, heads
+ESM2 = {
+    "tiny": (2, 64, 4),
+    "8M": (6, 320, 20),
+    "35M": (12, 480, 20),
+    "150M": (30, 640, 20),
+    "650M": (33, 1280, 20),
+    "3B": (36, 2560, 40),
+}
 
 
 def random_esm2(size: str, device: torch.device, dtype: torch.dtype) -> esm2.ESM2:
@@ -52,6 +60,16 @@ def fill(model: torch.nn.Module, device: torch.device, dtype: torch.dtype) -> No
                 parameter.normal_(0.0, parameter.shape[-1] ** -0.5, generator=generator)
         if is_linear:
             module.to(dtype)
+
+
+def to_precision(model: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:
+    """The same fp32 model with rounded weights, as `load` rounds them."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.to(dtype)
+    if isinstance(model, esm2.ESM2):
+        model.rotation = model.rotation.to(dtype)
+    return model
 
 
 def peptide_tokens(count: int, lengths: np.ndarray) -> Ragged:

@@ -7,7 +7,6 @@ import torch
 
 from virnucpro.embedding import device as devices
 from virnucpro.embedding.device import Device, choose_budget, choose_precision
-
 from virnucpro.errors import UsageError
 
 CPU = Device(torch.device("cpu"), "some cpu", "")
@@ -43,10 +42,10 @@ def test_auto_precision(monkeypatch):
 
 @pytest.mark.parametrize(
     ("free_gib", "width", "expected"),
-    [(130, 2560, 65536), (9, 2560, 40445), (0.1, 2560, 2048), (4, 768, 59918)],
+    [(130, 2560, 65536), (9, 2560, 35389), (0.1, 2560, 2048), (4, 768, 52428)],
 )
 def test_the_budget_follows_free_memory(monkeypatch, free_gib, width, expected):
-    """By hand: 0.6 * free / (56 bytes * width), between 2,048 and 65,536 tokens."""
+    """By hand: 0.6 * free / (64 bytes * width), between 2,048 and 65,536 tokens."""
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (int(free_gib * 2**30), 80 * 2**30))
     assert choose_budget(None, GPU, width, "fp16") == expected
     assert choose_budget(777, GPU, width, "fp16") == 777

@@ -14,9 +14,10 @@ PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat
 CPU_TOKENS = 2048
 # On a GPU: beyond the upper figure a batch brings no more speed; below the lower the GPU idles.
 GPU_TOKENS = (2048, 65536)
-# A token needs about this many bytes for each unit of the encoder's width while a layer runs: residual stream and norm
-# in fp32, queries, keys, values and the wide inner layer in half precision, some of them twice. An upper estimate.
-BYTES_PER_WIDTH = {"fp32": 96, "fp16": 56, "bf16": 56}
+# A token needs at most this many bytes for each unit of the encoder's width while a layer runs: 38 for ESM-2 in half
+# precision (68 in fp32), 50 (88) for DNABERT-S and more where its sequences are padded, as their masks grow with
+# length: 57 (102) at 1,000 bases. tests/unit/test_encoders_on_gpu_shapes.py counts them.
+BYTES_PER_WIDTH = {"fp32": 112, "fp16": 64, "bf16": 64}
 SHARE_OF_FREE_MEMORY = 0.6  # the rest is for fragments and for what the estimate misses
 
 # What one more batch costs, in tokens (see batching.plan): reading the weights once more, and on a GPU idle units.

@@ -45,9 +45,12 @@ def report(root, tmp_path, summaries, plan, reports, expected=None):
     home = tmp_path / "home"
     home.mkdir()
     (home / ".multiqc_config.yaml").write_text("title: SOMETHING ELSE\ntemplate: simple\n")
-    env = {"PATH": "/usr/bin:/bin", "HOME": str(home), "OMP_NUM_THREADS": "1"}
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(home), "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)}
     done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert not list(temporary.iterdir())
     page = (out / "multiqc_report.html").read_text()
     ours = Elements()
     ours.feed(page[page.index(OURS) :])

@@ -1,6 +1,9 @@
 """The HTML page: the sections put together by MultiQC, offline, untouched by settings that lie about on the machine."""
 
 import base64
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import multiqc
@@ -24,6 +27,11 @@ def write_page(run: Run, outcome: Outcome, config: Path | None, out: Path) -> Pa
     multiqc.config.find_user_files = lambda: None
     # Nor does it carry prompts for language models, which would double its size.
     multiqc.report.add_ai_summary = _no_prompts
+    with _temporary_files_removed():
+        return _write(run, outcome, config, out)
+
+
+def _write(run: Run, outcome: Outcome, config: Path | None, out: Path) -> Path:
     multiqc.reset()
     if config:
         multiqc.load_config(config)
@@ -51,6 +59,17 @@ def write_page(run: Run, outcome: Outcome, config: Path | None, out: Path) -> Pa
     if not page.exists():
         raise RuntimeError("MultiQC wrote no report; its messages are above")
     return page
+
+
+@contextmanager
+def _temporary_files_removed() -> Iterator[None]:
+    """MultiQC leaves temporary folders behind."""
+    before = tempfile.gettempdir()
+    with tempfile.TemporaryDirectory() as tempfile.tempdir:
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 def _no_prompts() -> None:

@@ -23,6 +23,7 @@ def main() -> None:
 
     kind, contender, size, threads, memory = sys.argv[1:]
     process.use_threads(int(threads))
+    process.bound_kernel_cache()
     if memory == "ours":
         process.keep_freed_memory()
     # Only now, since it imports PyTorch.

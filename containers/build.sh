@@ -17,7 +17,7 @@ case "${1:-}" in docker | podman | apptainer) engine=$1; shift ;; esac
 [ $# -gt 0 ] || set -- tools embed
 
 base=${BASE:-debian:bookworm-slim}
-version=$(sed -n "s/^ *version *= *'\(.*\)'.*/\1/p" nextflow.config)
+version=$(containers/version.sh)
 
 # name=version of every package in a lock file, for the image's labels.
 packages() { sed -n 's/^\([A-Za-z0-9_.-]*\)==\([^ ;]*\).*/\1=\2/p' "setup/requirements/$1.lock" | sort -u | paste -sd' '; }

@@ -3,7 +3,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 engine=$1
-version=$(sed -n "s/^ *version *= *'\(.*\)'.*/\1/p" "$root/nextflow.config")
+version=$("$root/containers/version.sh")
 
 inside() { # IMAGE COMMAND...
     local image=nf-virnucpro/$1:$version

@@ -133,38 +133,17 @@ if [ "$(id -u)" = 0 ]; then
 fi
 
 # Other engines take the images that were built above.
-version=$(sed -n "s/^ *version *= *'\(.*\)'.*/\1/p" "$root/nextflow.config")
-sandbox() { # ENGINE IMAGE: a folder that Apptainer or Singularity runs
-    docker save "nf-virnucpro/$2:$version" -o "$dir/$2.tar"
-    "$1" build --sandbox "$dir/$1-$2" "docker-archive:$dir/$2.tar"
-    rm "$dir/$2.tar"
-}
-unpacked() { # IMAGE: a folder that Charliecloud runs
-    local id
-    mkdir "$dir/charliecloud-$1"
-    id=$(docker create --network=none "nf-virnucpro/$1:$version")
-    docker export "$id" | tar -C "$dir/charliecloud-$1" -x --exclude='dev/*'
-    docker rm "$id"
-    # ch-run keeps the caller's PATH, which knows nothing of the image; and it cannot make the folders that it binds.
-    mkdir "$dir/charliecloud-$1/ch"
-    docker inspect --format '{{range .Config.Env}}{{println .}}{{end}}' "nf-virnucpro/$1:$version" >"$dir/charliecloud-$1/ch/environment"
-    mkdir -p "$dir/charliecloud-$1$dir"
-}
-for engine in apptainer singularity charliecloud; do
-    case $engine in
-        charliecloud) command -v ch-run >/dev/null || { echo "test-containers: NOT RUN: charliecloud, ch-run is not on PATH" && continue; } ;;
-        *) command -v $engine >/dev/null || { echo "test-containers: NOT RUN: $engine, it is not on PATH" && continue; } ;;
-    esac
+while read -r engine; do
     echo "test-containers: the images for $engine"
     for image in tools embed; do
-        if [ $engine = charliecloud ]; then unpacked $image; else sandbox $engine $image; fi >"$dir/$engine-$image.log" 2>&1 ||
+        "$here/engines.sh" unpack "$engine" $image "$dir" >"$dir/$engine-$image.log" 2>&1 </dev/null ||
             { tail -20 "$dir/$engine-$image.log"; exit 1; }
     done
     images=(--tools_image "$dir/$engine-tools" --embed_image "$dir/$engine-embed")
-    run $engine test,$engine env "USER=${USER:-$(id -un)}"
+    run "$engine" "test,$engine" env "USER=${USER:-$(id -un)}" </dev/null
     runs+=("$engine")
     images=()
-done
+done < <("$here/engines.sh" list)
 
 echo 'test-containers: checks'
 for name in "${runs[@]}"; do

@@ -50,16 +50,15 @@ def random_dnabert_s(device: torch.device, dtype: torch.dtype, small: bool) -> d
 def fill(model: torch.nn.Module, device: torch.device, dtype: torch.dtype) -> None:
     """Random parameters made on the device: linear layers in `dtype`, the rest in fp32, as `load` gives them."""
     generator = torch.Generator(device).manual_seed(0)
-    model.to_empty(device=device).requires_grad_(False)
     for module in model.modules():
         is_norm, is_linear = isinstance(module, torch.nn.LayerNorm), isinstance(module, torch.nn.Linear)
-        for name, parameter in module.named_parameters(recurse=False):
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            value = torch.empty(parameter.shape, dtype=dtype if is_linear else torch.float32, device=device)
             if is_norm:
-                parameter.fill_(1.0 if name == "weight" else 0.0)
+                value.fill_(1.0 if name == "weight" else 0.0)
             else:
-                parameter.normal_(0.0, parameter.shape[-1] ** -0.5, generator=generator)
-        if is_linear:
-            module.to(dtype)
+                value.normal_(0.0, value.shape[-1] ** -0.5, generator=generator)
+            setattr(module, name, torch.nn.Parameter(value, requires_grad=False))
 
 
 def to_precision(model: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:

@@ -66,7 +66,7 @@ def leased_gpu(device: str) -> Iterator[Lease | None]:
 
 
 def list_gpus() -> str:
-    """What `nvidia-smi -L` prints; "" where there is none or it finds no driver. Raises CudaFault where it hangs."""
+    """What `nvidia-smi -L` prints; "" where there is none. Raises CudaFault where it hangs."""
     try:
         done = subprocess.run(
             ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=NVIDIA_SMI_SECONDS, stdin=subprocess.DEVNULL
@@ -77,9 +77,8 @@ def list_gpus() -> str:
         raise CudaFault(
             f"nvidia-smi -L gave no answer in {NVIDIA_SMI_SECONDS} s: a GPU of this machine hangs (dmesg tells which)"
         ) from e
-    if done.returncode:
+    if done.returncode:  # one GPU that is lost is enough for that; the others are listed all the same
         print(f"nvidia-smi -L failed: {(done.stdout + done.stderr).strip()}", file=sys.stderr)
-        return ""
     return done.stdout
 
 

@@ -8,8 +8,10 @@ what it has, the process holds its peak and faults no more (docs/performance.md 
 import ctypes
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 # Parameters of mallopt(3), from malloc.h
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
@@ -37,16 +39,33 @@ def bound_kernel_cache() -> None:
 
 
 def use_threads(threads: int | None) -> None:
-    """As many threads as given, else as the process may run on, for matrix products and for the tokenizer."""
+    """As many threads as given, else as the process may run on, for matrix products, the tokenizer and compiling."""
     count = str(threads or len(os.sched_getaffinity(0)))
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "TORCHINDUCTOR_COMPILE_THREADS"):
         if threads or name not in os.environ:
             os.environ[name] = count
 
 
 def tune_gpu_allocator() -> None:
-    """Let PyTorch's GPU memory grow in place: batches of many lengths would fragment it."""
-    os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
+    """Let PyTorch's GPU memory grow in place: batches of many lengths would fragment it. Not on WSL, where drivers of
+    NVIDIA fail at the first allocation then (https://github.com/pytorch/pytorch/issues/192330)."""
+    if not Path("/dev/dxg").exists():
+        os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
+
+
+def place_compiled_code() -> None:
+    """Where torch.compile keeps its code, for all tasks of a user on this machine. Triton's default is in the home
+    folder, which a container may lack or not be allowed to write."""
+    folder = Path(tempfile.gettempdir()) / f"nf-virnucpro-compiled-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        mine = folder.stat().st_uid == os.getuid() and not folder.is_symlink()
+    except OSError:
+        mine = False
+    if not mine:  # code that somebody else put there must not be run
+        folder = Path(tempfile.mkdtemp(prefix="nf-virnucpro-compiled-"))
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
+    os.environ.setdefault("TRITON_CACHE_DIR", str(folder / "triton"))
 
 
 def on_sigterm(do: Callable[[], None]) -> None:

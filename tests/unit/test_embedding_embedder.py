@@ -9,7 +9,7 @@ import torch._inductor.config
 from encoder_folders import fair_esm, save_dnabert_s, save_esm2
 
 from virnucpro.embedding.compiled import LIMIT, FrequentLengths
-from virnucpro.embedding.embedder import NOT_FINITE, Embedder
+from virnucpro.embedding.embedder import NO_ROOM_FOR_FP32, NOT_FINITE, Embedder
 from virnucpro.embedding.faults import is_cuda_fault, is_out_of_memory
 from virnucpro.encoders import dnabert_s, esm2
 from virnucpro.encoders.ragged import ragged
@@ -130,6 +130,18 @@ def test_what_overflows_in_half_precision_is_computed_in_fp32():
     assert embedder.recomputed == 2
 
 
+def test_where_the_encoder_in_fp32_does_not_fit_too_the_rows_fail_alone():
+    tokens, expected = sequences(special={3: NAN, 4: NAN})
+
+    def exact():
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 11 GiB")
+
+    vectors, failed = Embedder(Fake(), CPU, 1000, 50, exact=exact).embed(tokens)
+    assert failed == dict.fromkeys([3, 4], NO_ROOM_FOR_FP32)
+    good = [i for i in range(50) if i not in failed]
+    assert (vectors[good] == expected[good]).all()
+
+
 @pytest.mark.parametrize(
     ("error", "memory", "fault"),
     [
@@ -141,6 +153,11 @@ def test_what_overflows_in_half_precision_is_computed_in_fp32():
             False,
         ),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True, False),
+        (
+            RuntimeError('NVML_SUCCESS == r INTERNAL ASSERT FAILED at "CUDACachingAllocator.cpp":1165'),
+            True,
+            False,
+        ),
         (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED"), False, True),
         (torch.AcceleratorError("CUDA error: device-side assert triggered"), False, True),
         (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR"), False, True),

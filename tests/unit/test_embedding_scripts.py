@@ -180,15 +180,52 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before, torch.get_num
 
 
 def test_threads_follow_what_is_asked_for(monkeypatch):
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "TORCHINDUCTOR_COMPILE_THREADS")
+    for name in names:
         monkeypatch.setenv(name, "7")
     process.use_threads(None)
     assert os.environ["OMP_NUM_THREADS"] == "7"
     process.use_threads(3)
-    assert {os.environ[n] for n in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")} == {"3"}
+    assert {os.environ[name] for name in names} == {"3"}
     monkeypatch.delenv("OMP_NUM_THREADS")
     process.use_threads(None)
     assert os.environ["OMP_NUM_THREADS"] == str(len(os.sched_getaffinity(0)))
+
+
+class TestCompiledCode:
+    """torch.compile's code must lie in a folder of this user's own, whatever the home folder."""
+
+    @pytest.fixture
+    def temporary(self, tmp_path, monkeypatch) -> Path:
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        for name in ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"):
+            monkeypatch.setenv(name, "")  # so that it is put back afterwards
+            del os.environ[name]
+        return tmp_path
+
+    def test_tasks_share_a_folder(self, temporary):
+        process.place_compiled_code()
+        folder = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
+        assert folder.parent == temporary
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert Path(os.environ["TRITON_CACHE_DIR"]).parent == folder
+        del os.environ["TORCHINDUCTOR_CACHE_DIR"]
+        process.place_compiled_code()
+        assert Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]) == folder
+
+    def test_a_folder_of_somebody_else_is_not_used(self, temporary):
+        planted = temporary / "planted"
+        planted.mkdir()
+        (temporary / f"nf-virnucpro-compiled-{os.getuid()}").symlink_to(planted)
+        process.place_compiled_code()
+        folder = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]).resolve()
+        assert folder != planted
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+    def test_the_users_own_choice_stays(self, temporary, monkeypatch):
+        monkeypatch.setenv("TRITON_CACHE_DIR", "/elsewhere")
+        process.place_compiled_code()
+        assert os.environ["TRITON_CACHE_DIR"] == "/elsewhere"
 
 
 @pytest.mark.parametrize("script", ["embed_esm2.py", "embed_dnabert_s.py"])

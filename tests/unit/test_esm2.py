@@ -232,6 +232,12 @@ def test_errors_name_the_file(reference, tmp_path):
     save_esm2(reference, tmp_path)
     with pytest.raises(ModelError, match="layer 7 was asked for, the encoder has layers 0 to 3"):
         esm2.load(tmp_path, 7)
+    config = (tmp_path / "config.json").read_text()
+    for wrong in ({"vocab_size": 20}, {"pad_token_id": 33}):
+        (tmp_path / "config.json").write_text(json.dumps(json.loads(config) | wrong))
+        with pytest.raises(ModelError, match="do not fit ESM-2's 33 tokens"):
+            esm2.load(tmp_path)
+    (tmp_path / "config.json").write_text(config)
     content = (tmp_path / "model.safetensors").read_bytes()
     (tmp_path / "model.safetensors").write_bytes(content[:5000])
     with pytest.raises(ModelError, match=r"model\.safetensors: cannot be read"):

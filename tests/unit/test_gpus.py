@@ -201,6 +201,13 @@ def test_a_driver_that_fails_is_reported_and_is_no_gpu(machine, capsys):
     assert "couldn't communicate" in capsys.readouterr().err
 
 
+def test_a_lost_gpu_does_not_take_the_others_along(machine, capsys):
+    machine(TWO.splitlines()[0] + "\nUnable to determine the device handle for GPU1: GPU is lost\n", status=15)
+    with leased_gpu("auto") as lease:
+        assert lease.uuid == A
+    assert "GPU is lost" in capsys.readouterr().err
+
+
 def test_a_hanging_nvidia_smi_is_a_fault_of_the_gpu(machine, monkeypatch):
     machine(TWO, seconds=5)
     monkeypatch.setattr(gpus, "NVIDIA_SMI_SECONDS", 0.3)

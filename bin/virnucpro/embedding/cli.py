@@ -19,7 +19,9 @@ def main(kind: str) -> None:
     process.keep_freed_memory()
     process.bound_kernel_cache()
     process.use_threads(arguments.threads)
-    process.tune_gpu_allocator()
+    if arguments.device != "cpu":
+        process.tune_gpu_allocator()
+        process.place_compiled_code()
     events = Events(arguments.out / f"{arguments.bin}.events.jsonl", arguments.bin, kind, arguments.attempt)
     process.on_sigterm(lambda: events.close("end", message="terminated by SIGTERM"))
     try:

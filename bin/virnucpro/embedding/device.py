@@ -1,12 +1,14 @@
 """The device, precision and token budget of a task."""
 
+import os
 import re
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from virnucpro.errors import UsageError
+from virnucpro.embedding.faults import first_line
+from virnucpro.errors import CudaFault, UsageError, VirnucproError
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -44,18 +46,37 @@ class Device(NamedTuple):
 def choose_device(wanted: str) -> Device:
     """`auto` takes a GPU where PyTorch sees one.
 
-    Raises UsageError where `cuda` was asked for and there is none, or where PyTorch has no code for the one there is.
+    Raises UsageError where `cuda` was asked for and there is none, CudaFault where there is one that does not work or
+    that PyTorch has no code for: another GPU or node may do.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise UsageError(
-            "--device cuda: PyTorch sees no GPU; check that the node has one, that the driver is loaded and that the "
-            "container was started with GPU access (--gpus all, --nv), or use --device cpu"
-        )
+        raise _no_gpu()
     if wanted == "cpu" or not torch.cuda.is_available():
         return Device(torch.device("cpu"), cpu_name(), "")
     properties = torch.cuda.get_device_properties(0)
     _check_generation(properties)
-    return Device(torch.device("cuda", 0), properties.name, f"GPU-{properties.uuid}")
+    configure_gpu()
+    # Of a MIG device PyTorch tells the UUID as if it were a GPU's.
+    leased = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return Device(
+        torch.device("cuda", 0), properties.name, leased if leased.startswith("MIG-") else f"GPU-{properties.uuid}"
+    )
+
+
+def _no_gpu() -> VirnucproError:
+    """Why PyTorch sees no GPU: is_available() keeps it for itself."""
+    try:
+        torch.cuda.init()
+    except Exception as e:  # RuntimeError, AssertionError, AcceleratorError
+        reason = first_line(e)
+    else:
+        reason = "it initialises, but holds no GPU"
+    if "no NVIDIA driver" in reason or torch.version.cuda is None:
+        return UsageError(
+            "--device cuda: PyTorch sees no GPU; check that the node has one, that the driver is loaded and that the "
+            "container was started with GPU access (--gpus all, --nv), or use --device cpu"
+        )
+    return CudaFault(f"the GPU or its driver does not work ({reason}); a retry on another node may")
 
 
 def _check_generation(gpu) -> None:
@@ -63,10 +84,20 @@ def _check_generation(gpu) -> None:
     built_for = [divmod(int(n), 10) for name in torch.cuda.get_arch_list() for n in re.findall(r"^sm_(\d+)", name)]
     oldest = min(built_for, default=(0, 0))  # compute capability
     if (gpu.major, gpu.minor) < oldest:
-        raise UsageError(
+        raise CudaFault(
             f"{gpu.name} has compute capability {gpu.major}.{gpu.minor}; PyTorch {torch.__version__} needs "
             f"{oldest[0]}.{oldest[1]} or newer: give the task a newer GPU, or use --device cpu"
         )
+
+
+def configure_gpu() -> None:
+    """Settings of PyTorch for batches of many shapes, and for exactness."""
+    # On Hopper and Blackwell PyTorch prefers cuDNN's attention, which plans anew, and keeps the plan, for every new
+    # number of rows and length: tens of milliseconds each, longer than the batch.
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    # Long sums of half-precision products are kept in fp32 throughout.
+    torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
 
 
 def cpu_name() -> str:
@@ -82,13 +113,14 @@ def choose_precision(wanted: str, device: Device) -> str:
     """`auto` is fp32 on a CPU, for exactness and since half precision is slow on most, and fp16 on a GPU that has it.
 
     fp16 rather than bf16, since it keeps three more bits and ESM-2 runs in it safely (ESMFold does so), the more as the
-    residual stream stays fp32 here.
+    residual stream stays fp32 here. Raises UsageError for bf16 on a GPU that has none.
     """
+    capability = torch.cuda.get_device_capability(device.torch) if device.is_gpu else None
+    if wanted == "bf16" and capability and capability < (8, 0):  # Ampere
+        raise UsageError(f"--precision bf16: {device.name} has no bf16 (compute capability below 8.0); use fp16")
     if wanted != "auto":
         return wanted
-    if device.is_gpu and torch.cuda.get_device_capability(device.torch) >= (7, 0):  # Volta, the first with tensor cores
-        return "fp16"
-    return "fp32"
+    return "fp16" if capability and capability >= (7, 0) else "fp32"  # Volta, the first with tensor cores
 
 
 def width_multiple(device: Device, kind: str) -> int:

@@ -14,6 +14,7 @@ from virnucpro.encoders.ragged import Ragged
 
 OUT_OF_MEMORY = "out of memory"
 NOT_FINITE = "the embedding is not finite (NaN or infinity)"
+NO_ROOM_FOR_FP32 = f"{NOT_FINITE} in half precision, and memory does not hold the encoder in fp32 beside it"
 
 
 @dataclass
@@ -101,10 +102,25 @@ class Embedder:
 
     def _again_in_fp32(self, odd: list[int], tokens: Ragged, vectors: np.ndarray, failed: dict[int, str]) -> None:
         self.on_retry(f"{len(odd)} embeddings overflow in half precision: again in fp32")
-        again = Embedder(self.exact(), self.device, max(1, self.budget // 2), self.overhead, self.multiple)
+        encoder = self._load_exact()
+        if encoder is None:
+            failed |= dict.fromkeys(odd, NO_ROOM_FOR_FP32)
+            return
+        again = Embedder(encoder, self.device, max(1, self.budget // 2), self.overhead, self.multiple)
         vectors[odd], still_failed = again.embed(tokens.select(np.array(odd)))
         failed |= {odd[row]: reason for row, reason in still_failed.items()}
         self.recomputed += len(odd)
+
+    def _load_exact(self) -> torch.nn.Module | None:
+        """The encoder in fp32, for this once: two of them are not kept. None where it does not fit in memory."""
+        try:
+            return self.exact()
+        except Exception as e:
+            if not is_out_of_memory(e):
+                raise
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return None
 
     def _try(self, batch: Batch, launched: Launched) -> str | None:
         """Launch one batch; None, or the reason why it failed."""

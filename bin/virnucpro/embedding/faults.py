@@ -7,8 +7,9 @@ import torch
 
 from virnucpro.errors import CudaFault, VirnucproError
 
-# Messages of PyTorch, cuBLAS and cuDNN; not all of them come as torch.OutOfMemoryError.
-_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
+# Messages of PyTorch, cuBLAS and cuDNN; not all of them come as torch.OutOfMemoryError. The last is what PyTorch says
+# where it may not ask NVML how much memory there is, as on MIG devices, while it composes the ordinary message.
+_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "STATUS_ALLOC_FAILED", "NVML_SUCCESS")
 _CUDA_FAULT = ("CUDA error", "CUDA driver error", "CUBLAS_STATUS", "CUDNN_STATUS", "cuDNN error", "device-side assert")
 
 

@@ -166,8 +166,9 @@ def load_tokenizer(folder: Path, vocabulary: int) -> Tokenizer:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as e:  # the library raises bare Exception
         raise ModelError(f"{path}: cannot be read as a tokenizer ({e}); fetch the model bundle again") from e
-    if tokenizer.get_vocab_size() > vocabulary:
-        raise ModelError(f"{path}: has {tokenizer.get_vocab_size()} tokens, config.json allows {vocabulary}")
+    highest = max(tokenizer.get_vocab().values(), default=0)
+    if highest >= vocabulary:
+        raise ModelError(f"{path}: has a token of number {highest}, config.json allows {vocabulary} tokens")
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

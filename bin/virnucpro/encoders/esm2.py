@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from virnucpro.encoders.linear import Linear, for_inference
 from virnucpro.encoders.ragged import Ragged, ragged
 from virnucpro.encoders.weights import Weights, assign, choose_layer, open_weights, read_config, take
+from virnucpro.errors import ModelError
 
 # Tokens in fair-esm's order (esm.data.Alphabet, "ESM-1b"); ids are positions.
 TOKENS = ("<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO.-", "<null_1>", "<mask>")
@@ -56,13 +57,19 @@ class Config:
         layers = take(raw, "num_hidden_layers", folder)
         number = choose_layer(layer, layers, folder)
         dim = take(raw, "hidden_size", folder)
+        vocabulary, pad = take(raw, "vocab_size", folder, len(TOKENS)), take(raw, "pad_token_id", folder, PAD)
+        if vocabulary < len(TOKENS) or not 0 <= pad < vocabulary:
+            raise ModelError(
+                f"{folder / 'config.json'}: vocab_size {vocabulary} and pad_token_id {pad} do not fit ESM-2's "
+                f"{len(TOKENS)} tokens"
+            )
         return cls(
             layers=number,
             dim=dim,
             heads=take(raw, "num_attention_heads", folder),
             hidden=take(raw, "intermediate_size", folder, 4 * dim),
-            vocabulary=take(raw, "vocab_size", folder, len(TOKENS)),
-            pad=take(raw, "pad_token_id", folder, PAD),
+            vocabulary=vocabulary,
+            pad=pad,
             epsilon=take(raw, "layer_norm_eps", folder, 1e-5),
             scale=TOKEN_DROPOUT_SCALE if take(raw, "token_dropout", folder, True) else 1.0,
             final_norm=number == layers,

@@ -15,8 +15,9 @@ SEQUENCE_STATES = ("virus", "other", "no_open_frame", "too_short", "failed")
 def call_chunks(sample: Sample, scores: Scores) -> pl.DataFrame:
     """The chunk table with its calls: one row per chunk, in order.
 
-    virus where the best virus score of its frames reaches the best score for "others" (VirNucPro's rule). A chunk of
-    which any open frame has no score is `failed`: its call could differ from that of an undisturbed run.
+    virus where the best virus score of its frames reaches the best score for "others" (VirNucPro's rule). Its
+    `chunk_score` is the share of the first in the sum of both: 0.5 and above exactly where that rule says virus. A
+    chunk of which any open frame has no score is `failed`: its call could differ from that of an undisturbed run.
     """
     n = sample.chunks.height
     chunk = scores.keys // 6
@@ -36,11 +37,13 @@ def call_chunks(sample: Sample, scores: Scores) -> pl.DataFrame:
     reasons: list[str | None] = [None] * n
     for key in sorted(scores.reasons, reverse=True):  # reversed: the first of a chunk's frames is kept
         reasons[key // 6] = f"{FRAMES[key % 6]}: {scores.reasons[key]}"
+    both = virus.astype(np.float64) + other  # exact, so that the share is not rounded across 0.5
     return sample.chunks.with_columns(
         pl.Series("open_count", opened, dtype=pl.Int32),
         pl.Series("scored_count", scored, dtype=pl.Int32),
         pl.Series("virus_score", virus).fill_nan(None),
         pl.Series("other_score", other).fill_nan(None),
+        pl.Series("chunk_score", virus / both).fill_nan(None),
         pl.Series("best_frame", frame),
         pl.Series("state", state.tolist(), dtype=pl.String),
         pl.Series("reason", reasons, dtype=pl.String),
@@ -50,13 +53,14 @@ def call_chunks(sample: Sample, scores: Scores) -> pl.DataFrame:
 def call_sequences(sample: Sample, chunks: pl.DataFrame, min_score: float) -> pl.DataFrame:
     """The sequence table with its calls: one row per input record, in order.
 
-    virus_score: mean over the scored chunks, weighted by chunk length, of the chunk's best virus score. A sequence with
-    a failed chunk is `failed`; its score then covers the other chunks only.
+    virus_score: mean over the scored chunks, weighted by chunk length, of `chunk_score`. Not of the best virus scores:
+    they rise with the number of open frames, whatever these say, and sequences without a viral chunk reached 0.5
+    (docs/method.md). A sequence with a failed chunk is `failed`; its score then covers the other chunks only.
     """
     scored = pl.col("state").is_in(["virus", "other"])
     length = (pl.col("end") - pl.col("start")).cast(pl.Float64)
     per_sequence = chunks.group_by("sequence", maintain_order=True).agg(
-        ((pl.col("virus_score").cast(pl.Float64) * length).filter(scored).sum() / length.filter(scored).sum())
+        ((pl.col("chunk_score") * length).filter(scored).sum() / length.filter(scored).sum())
         .fill_nan(None)
         .alias("virus_score"),
         pl.col("virus_score").filter(scored).max().cast(pl.Float64).alias("max_virus_score"),

@@ -58,6 +58,7 @@ def write_chunks(chunks: pl.DataFrame, sequences: pl.DataFrame, path: Path) -> N
         "state",
         "virus_score",
         "other_score",
+        "chunk_score",
         best.gather(chunks["best_frame"].cast(pl.Int64) % len(best)).alias("best_frame"),
         "reason",
     )
@@ -98,24 +99,44 @@ def write_compatible(chunks: pl.DataFrame, sequences: pl.DataFrame, scores: Scor
     _write_tsv(best, folder / "prediction_results_highestscore.csv")
 
 
-def viral_regions(chunks: pl.DataFrame) -> dict[int, str]:
-    """For each sequence with viral chunks: their union as `start-end,...`, 1-based and inclusive."""
-    merged: dict[int, list[list[int]]] = {}
-    viral = chunks.filter(pl.col("state") == "virus").select("sequence", "start", "end")
-    for sequence, start, end in viral.iter_rows():
-        regions = merged.setdefault(sequence, [])
-        if regions and start <= regions[-1][1]:
-            regions[-1][1] = end
-        else:
-            regions.append([start, end])
-    return {s: ",".join(f"{a + 1}-{b}" for a, b in regions) for s, regions in merged.items()}
+def viral_regions(chunks: pl.DataFrame) -> pl.DataFrame:
+    """Chunks called virus that overlap or touch, joined: sequence, start, end (from 0, end exclusive), `score` (mean
+    chunk_score), chunks; in input order."""
+    viral = chunks.filter(pl.col("state") == "virus").sort("sequence", "start")
+    apart = (pl.col("sequence") != pl.col("sequence").shift()) | (pl.col("start") > pl.col("end").shift())
+    return (
+        viral.with_columns(apart.fill_null(True).cum_sum().alias("region"))
+        .group_by("sequence", "region", maintain_order=True)
+        .agg(
+            pl.col("start").first(),
+            pl.col("end").last(),
+            pl.col("chunk_score").mean().alias("score"),
+            pl.len().alias("chunks"),
+        )
+        .drop("region")
+    )
 
 
-def write_viruses(sequences: pl.DataFrame, chunks: pl.DataFrame, files: list[Path], path: Path) -> None:
+def write_regions(regions: pl.DataFrame, sequences: pl.DataFrame, path: Path) -> None:
+    """viral_regions.bed: BED6, of all sequences; the name tells the sequence's number and the chunks."""
+    table = regions.select(
+        sequences["id"].gather(regions["sequence"]),
+        "start",
+        "end",
+        pl.format("sequence_{}:{}_chunks", pl.col("sequence") + 1, "chunks"),
+        (pl.col("score") * 1000).floor().cast(pl.Int64),
+        pl.lit("."),
+    )
+    table.write_csv(path, separator="\t", include_header=False, quote_style="never")
+
+
+def write_viruses(sequences: pl.DataFrame, regions: pl.DataFrame, files: list[Path], path: Path) -> None:
     """viruses.fasta.gz: the sequences called virus, whole, with score and coordinates of their viral chunks."""
     viral = sequences.filter(pl.col("state") == "virus")
     scores = dict(zip(viral["sequence"], viral["virus_score"], strict=True))
-    regions = viral_regions(chunks.filter(pl.col("sequence").is_in(viral["sequence"].implode())))
+    spans: dict[int, list[str]] = {}
+    for number, start, end in regions.select("sequence", pl.col("start") + 1, "end").iter_rows():
+        spans.setdefault(number, []).append(f"{start}-{end}")
     records = (record for file in files for record in read_fasta(file)) if scores else iter(())
     # No time stamp and no name inside: equal results are equal bytes.
     with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as packed:
@@ -124,7 +145,9 @@ def write_viruses(sequences: pl.DataFrame, chunks: pl.DataFrame, files: list[Pat
             if number not in scores:
                 continue
             head = f">{record.id} virus_score={scores[number]:.6f} length={len(record.sequence)}"
-            head += f" viral_regions={regions.get(number, '')} {record.description}"
+            head += (
+                f" viral_regions={','.join(spans.get(number, []))} sequence_number={number + 1} {record.description}"
+            )
             out.write(head.rstrip().encode() + b"\n")
             out.writelines(record.sequence[i : i + 80] + b"\n" for i in range(0, len(record.sequence), 80))
         out.flush()

@@ -77,7 +77,7 @@ def test_sequence_score_is_the_weighted_mean_of_its_chunks(example):
         chunks = table(example, sample, "chunks").filter(pl.col("virus_score").is_not_null())
         length = pl.col("end") - pl.col("start") + 1
         means = chunks.group_by("sequence_number").agg(
-            ((pl.col("virus_score") * length).sum() / length.sum()).alias("mean")
+            ((pl.col("chunk_score") * length).sum() / length.sum()).alias("mean")
         )
         both = table(example, sample, "sequences").join(means, on="sequence_number")
         assert ((both["virus_score"] - both["mean"]).abs() < 1e-5).all()
@@ -89,7 +89,7 @@ def test_viruses_fasta(example):
         with gzip.open(example.results / sample / "viruses.fasta.gz", "rt") as text:
             found = [(r.id, len(r), r.description) for r in SeqIO.parse(text, "fasta")]
         assert [f[:2] for f in found] == list(zip(expected["sequence_id"], expected["length"], strict=True))
-        assert all("virus_score=0." in f[2] and "viral_regions=" in f[2] for f in found)
+        assert all("virus_score=0." in f[2] and "viral_regions=" in f[2] and "sequence_number=" in f[2] for f in found)
 
 
 def test_compatible_files_agree_with_the_tables(example):

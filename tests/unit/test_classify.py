@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -14,9 +15,12 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
+from virnucpro import results
+from virnucpro.calls import call_chunks, call_sequences
 from virnucpro.errors import InputError
 from virnucpro.extract import extract
 from virnucpro.mlp import Mlp
+from virnucpro.scoring import Scores
 from virnucpro.tables import embedding_schema
 
 DIMS = {"dnabert_s": 2, "esm2": 2}
@@ -135,23 +139,24 @@ print(__import__("hashlib").sha256(whole).hexdigest())
 
 def test_calls_by_hand(root, tmp_path, sample):
     _, keys, embed = sample
-    scores = dict.fromkeys(keys.tolist(), 0.2)
+    scores = dict.fromkeys(keys.tolist(), 0.2) | {k: 0.45 for k in keys.tolist() if k // 6 == 1}
     of_first = [k for k in keys.tolist() if k // 6 == 0]
-    scores[of_first[0]] = 0.9  # its best frame makes chunk 1 viral: 0.9 >= 1 - 0.2
+    scores |= dict.fromkeys(of_first, 0.3) | {of_first[0]: 0.9}  # its best frame makes chunk 1 viral: 0.9 >= 1 - 0.3
     embed(scores)
     done = classify(root, tmp_path)
     assert done.returncode == 0, done.stderr
     chunks = read_tsv(tmp_path, "chunks")
     assert chunks["sequence_id"].to_list() == ["one", "one", "closed", "closed", "two"]
     assert chunks["state"].to_list() == ["virus", "other", "no_open_frame", "no_open_frame", "other"]
-    assert chunks["virus_score"].round(5).to_list() == [0.9, 0.2, None, None, 0.2]
-    assert chunks["other_score"].round(5).to_list() == [0.8, 0.8, None, None, 0.8]
+    assert chunks["virus_score"].round(5).to_list() == [0.9, 0.45, None, None, 0.2]
+    assert chunks["other_score"].round(5).to_list() == [0.7, 0.55, None, None, 0.8]
+    assert chunks["chunk_score"].round(5).to_list() == [0.5625, 0.45, None, None, 0.2]
     # 162 bases in chunks of 100: 38 to spare, lo = 19, wide = 38 - 19 = 19 > 1 joint, so one step of 20.
     assert list(zip(chunks["start"], chunks["end"], strict=True))[:2] == [(1, 100), (81, 162)]
     sequences = read_tsv(tmp_path, "sequences")
     assert sequences["sequence_id"].to_list() == ["one", "closed", "empty", "two", "short"]
     assert sequences["state"].to_list() == ["virus", "no_open_frame", "failed", "other", "too_short"]
-    weighted = (0.9 * 100 + 0.2 * 82) / 182
+    weighted = (0.5625 * 100 + 0.45 * 82) / 182
     assert sequences["virus_score"].to_list() == [
         pytest.approx(weighted, abs=1e-6),
         None,
@@ -166,8 +171,51 @@ def test_calls_by_hand(root, tmp_path, sample):
     assert summary["state"] == "partial"  # the empty record failed
     text = gzip.decompress((tmp_path / "results/viruses.fasta.gz").read_bytes()).decode()
     header, *lines = text.splitlines()
-    assert header == f">one virus_score={weighted:.6f} length=162 viral_regions=1-100 first"
+    assert header == f">one virus_score={weighted:.6f} length=162 viral_regions=1-100 sequence_number=1 first"
     assert "".join(lines) == ORF
+    assert (tmp_path / "results/viral_regions.bed").read_text() == "one\t0\t100\tsequence_1:1_chunks\t562\t.\n"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_sequence_agrees_with_its_chunks(seed):
+    """At --min_score 0.5 no sequence is a virus without a viral chunk, and each is whose chunks all are; a sequence of
+    one chunk is what VirNucPro calls that chunk. Scores near 0.5 and ties included."""
+    rng = np.random.default_rng(seed)
+    frames = rng.integers(1, 7, 300)
+    keys = np.concatenate([6 * i + np.sort(rng.permutation(6)[:n]) for i, n in enumerate(frames)])
+    virus = np.float32(0.5) + rng.choice([0, 2**-24, -(2**-24), 0.01, -0.01, 0.4, -0.4], len(keys)).astype(np.float32)
+    scores = Scores(keys, np.stack((np.float32(1) - virus, virus), axis=1))
+    owner = np.sort(rng.integers(0, 120, 300))
+    sample = SimpleNamespace(
+        chunks=pl.DataFrame({"sequence": owner, "start": 0, "end": rng.integers(1, 500, 300)}),
+        sequences=pl.DataFrame(
+            {"sequence": np.unique(owner), "chunks": 1, "state": "", "reason": None}, schema_overrides={"reason": str}
+        ),
+    )
+    chunks = call_chunks(sample, scores)
+    assert ((chunks["chunk_score"] >= 0.5) == (chunks["state"] == "virus")).all()
+    called = call_sequences(sample, chunks, 0.5).with_columns((pl.col("state") == "virus").alias("called"))
+    assert not called.filter("called", pl.col("chunks_virus") == 0).height
+    assert called.filter(pl.col("chunks_virus") == pl.col("chunks_scored"))["called"].all()
+
+
+def test_regions_are_joined_chunks():
+    chunks = pl.DataFrame(
+        {
+            "sequence": [0, 0, 0, 0, 1, 1],
+            "start": [0, 400, 900, 1300, 0, 500],
+            "end": [500, 900, 1400, 1800, 500, 1000],
+            "state": ["virus", "virus", "other", "virus", "virus", "virus"],
+            "chunk_score": [0.6, 0.8, 0.1, 0.9, 0.5, 0.7],
+        }
+    )
+    found = results.viral_regions(chunks)
+    assert found.select("sequence", "start", "end", "chunks").rows() == [
+        (0, 0, 900, 2),
+        (0, 1300, 1800, 1),
+        (1, 0, 1000, 2),
+    ]
+    assert found["score"].round(6).to_list() == [0.7, 0.9, 0.6]
 
 
 def test_min_score(root, tmp_path, sample):

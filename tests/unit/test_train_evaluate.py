@@ -45,16 +45,16 @@ def dataset(frame_chunk, chunk_sequence, chunk_length, label, group):
 
 
 def test_three_levels_by_hand():
-    # Sequence 0 (virus) has chunks of 500 and 300 bases, sequence 1 (other) one chunk, sequence 2 (virus) none open.
-    data = dataset([0, 0, 1, 2], [0, 0, 1, 2], [500, 300, 400, 500], [1, 0, 1], ["a", "b", "c"])
-    virus = np.array([0.9, 0.2, 0.3, 0.6], dtype=np.float32)
+    # Sequence 0 (virus) has chunks of 750 and 50 bases, sequence 1 (other) one chunk, sequence 2 (virus) none open.
+    data = dataset([0, 0, 1, 2], [0, 0, 1, 2], [750, 50, 400, 500], [1, 0, 1], ["a", "b", "c"])
+    virus = np.array([0.9, 0.5, 0.3, 0.6], dtype=np.float32)
     found = evaluate(data, np.arange(4), np.column_stack([1 - virus, virus]))
-    # Frames: viruses 0.9 0.2 0.3, other 0.6: one of three above it; called right: 1 of 3 viruses, not the other.
+    # Frames: viruses 0.9 0.5 0.3, other 0.6: one of three above it; called right: 1 of 3 viruses, not the other.
     assert (found["frame"]["auc"], found["frame"]["sensitivity"]) == (0.3333, 0.3333)
     assert found["frame"]["specificity"] == 0
-    # Chunk 0 scores 0.9 against 0.8 for others: virus. Chunk 1 0.3 against 0.7: not. Chunk 2 0.6 against 0.4: virus.
+    # Chunk 0 has 0.9 against 0.5: 0.643, virus. Chunk 1 0.3 against 0.7: not. Chunk 2 0.6 against 0.4: virus.
     assert (found["chunk"]["auc"], found["chunk"]["sensitivity"], found["chunk"]["specificity"]) == (0.5, 0.5, 0)
-    # Sequence 0 scores (500 * 0.9 + 300 * 0.3) / 800 = 0.675, sequence 1 0.6.
+    # Sequence 0 scores (750 * 0.643 + 50 * 0.3) / 800 = 0.621, sequence 1 0.6.
     assert (found["sequence"]["auc"], found["sequence"]["sensitivity"]) == (1, 1)
     assert (found["sequence"]["virus"], found["sequence"]["others"]) == (1, 1)
 
@@ -81,7 +81,7 @@ def test_levels_are_those_of_classify():
     is_virus = (scored["state"] == "virus").to_numpy()
     assert found["chunk"]["sensitivity"] == pytest.approx(is_virus[of_virus].mean(), abs=1e-4)
     assert found["chunk"]["auc"] == pytest.approx(
-        pairs(scored["virus_score"].to_numpy(), of_virus.astype(int)), abs=1e-4
+        pairs(scored["chunk_score"].to_numpy(), of_virus.astype(int)), abs=1e-4
     )
     done = called.filter(pl.col("virus_score").is_not_null())
     truth = label[done["sequence"].to_numpy()]

@@ -17,8 +17,8 @@ from virnucpro.training.network import save
 
 TEXTS = ("title", "purpose", "limits", "data", "citation", "licence", "source")
 HOW = (
-    "AUC with a 95 % interval (bootstrap over genomes). frame: virus probability of each open frame. chunk: the best "
-    "of its frames. sequence: virus_score, the mean over its chunks, weighted by length. Sensitivity and specificity "
+    "AUC with a 95 % interval (bootstrap over genomes). frame: virus probability of each open frame. chunk: "
+    "chunk_score. sequence: virus_score, the mean over its chunks, weighted by length. Sensitivity and specificity "
     "are those of the pipeline's calls at --min_score 0.5. Chunks and sequences without an open frame are not counted."
 )
 LARGEST_DIFFERENCE = 1e-3  # between probabilities before and after folding, in fp32

@@ -21,18 +21,20 @@ def auc(score: np.ndarray, label: np.ndarray) -> float:
 def evaluate(data: Dataset, frames: np.ndarray, probabilities: np.ndarray, seed: int = 1) -> dict:
     """AUC, sensitivity and specificity of the given frames' probabilities (float32 [frames, 2]), at three levels.
 
-    frame: call by argmax. chunk: score is the best virus score of its frames, called as VirNucPro does. sequence:
-    virus_score (mean over scored chunks, weighted by length, of the chunk's score), called from 0.5 on.
+    frame: call by argmax. chunk: the share of its best virus score in the sum of its best scores for both classes,
+    which is 0.5 and above where VirNucPro calls it virus. sequence: virus_score (mean over scored chunks, weighted by
+    length, of the chunk's score), called from 0.5 on.
     """
     other, virus = probabilities[:, 0], probabilities[:, 1]
     levels = {"frame": (virus, virus > other, data.frame_sequence[frames])}
     chunks, first = np.unique(data.frame_chunk[frames], return_index=True)
     best, best_other = np.maximum.reduceat(virus, first), np.maximum.reduceat(other, first)
     owner = data.chunk_sequence[chunks]
-    levels["chunk"] = (best, best >= best_other, owner)
+    share = best / (best.astype(np.float64) + best_other)
+    levels["chunk"] = (share, best >= best_other, owner)
     sequences, member = np.unique(owner, return_inverse=True)
     length = data.chunk_length[chunks].astype(np.float64)
-    score = np.bincount(member, best * length) / np.bincount(member, length)
+    score = np.bincount(member, share * length) / np.bincount(member, length)
     levels["sequence"] = (score, score >= 0.5, sequences)
     return {name: _level(data, *level, seed) for name, level in levels.items()}
 

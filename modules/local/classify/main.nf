@@ -11,6 +11,7 @@ process CLASSIFY {
     output:
     tuple val(sample), path("${sample}/*.tsv"), emit: tables
     tuple val(sample), path("${sample}/viruses.fasta.gz"), emit: viruses
+    tuple val(sample), path("${sample}/viral_regions.bed"), emit: regions
     tuple val(sample), path("${sample}/prediction_results*"), emit: compatible
     path "${sample}/*.summary.json", emit: summary
     tuple val(task.process), eval('tool_versions.py numpy polars pyarrow safetensors'), topic: versions
@@ -24,7 +25,7 @@ process CLASSIFY {
     stub:
     """
     mkdir '${sample}'
-    touch ${sample}/{sequences,chunks}.tsv ${sample}/prediction_results.txt ${sample}/prediction_results_highestscore.csv
+    touch ${sample}/{sequences,chunks}.tsv ${sample}/viral_regions.bed ${sample}/prediction_results.txt ${sample}/prediction_results_highestscore.csv
     printf '' | gzip > ${sample}/viruses.fasta.gz
     cat > ${sample}/${sample}.summary.json <<'JSON'
     {"format": 1, "sample": "${sample}", "state": "complete", "reason": "", "failures": [], "failures_total": 0, "missing": []}

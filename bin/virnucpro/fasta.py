@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple
 from virnucpro.errors import InputError
 
 BLOCK = 4 << 20
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # editors on Windows begin UTF-8 files with it
 
 # Upper case, U read as T, white space removed: one pass of bytes.translate.
 _UPPER = bytes.maketrans(b"abcdefghijklmnopqrstuvwxyzuU", b"ABCDEFGHIJKLMNOPQRSTTVWXYZTT")
@@ -55,7 +56,7 @@ def _records(stream: BinaryIO, where: str) -> Iterator[Record]:
         block = held + block
         held = b""
         if not pieces:
-            block = block.lstrip()
+            block = block.removeprefix(BYTE_ORDER_MARK).lstrip()
             if not block:
                 continue
             if not block.startswith(b">"):

@@ -20,11 +20,15 @@ def summarise(sample: Sample, sequences: pl.DataFrame, chunks: pl.DataFrame, sco
     histogram = np.histogram(scored["virus_score"].to_numpy(), bins=BINS, range=(0, 1))[0]
     failures, total = _failures(sequences, scores, chunks)
     state = "failed" if sample.manifest["state"] == "failed" else "partial" if total else "complete"
+    reason = sample.manifest["reason"]
+    if sequences.height and (sequences["state"] == "failed").all():
+        first = failures[0]
+        state, reason = "failed", f"none of its sequences could be scored; the first, {first['id']}: {first['reason']}"
     return {
         "format": 1,
         "sample": sample.name,
         "state": state,
-        "reason": sample.manifest["reason"],
+        "reason": reason,
         "files": sample.manifest["files"],
         "bases": sample.manifest["bases"],
         "sequences": {"total": sequences.height, **_counts(sequences, SEQUENCE_STATES)},

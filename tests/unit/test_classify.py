@@ -354,3 +354,13 @@ def test_a_failed_sample_gives_valid_empty_results(root, tmp_path):
     summary = json.loads((tmp_path / "results/s.summary.json").read_text())
     assert (summary["state"], summary["sequences"]["total"]) == ("failed", 0)
     assert "not a FASTA file" in summary["reason"]
+
+
+def test_a_sample_of_which_nothing_could_be_scored_has_failed(root, tmp_path):
+    (tmp_path / "in.fa").write_text(">first\nMKVLAEQ\n>second\nMKVLAEF\n")
+    extract("s", [tmp_path / "in.fa"], tmp_path / "tables", chunk_length=100)
+    see_through(tmp_path / "classifier")
+    assert classify(root, tmp_path).returncode == 0
+    summary = json.loads((tmp_path / "results/s.summary.json").read_text())
+    assert summary["state"] == "failed"
+    assert summary["reason"].startswith("none of its sequences could be scored; the first, first: 'L' at position 4")

@@ -40,8 +40,16 @@ def rows(tmp_path, table):
         f">a x\r{ORF}\r>b\r{ORF}",
         f"\n\n>a x\n{ORF[:20]}\n{ORF[20:]}\n\n>b\n{ORF.lower()}",
         f">a\tx\n{ORF.replace('T', 'U')}\n>b\n {ORF} \n",
+        f"\ufeff>a x\r\n{ORF}\r\n>b\r\n{ORF}\r\n",
     ],
-    ids=["plain", "windows", "old mac", "wrapped, blank lines, lower case, no last line end", "RNA, blanks"],
+    ids=[
+        "plain",
+        "windows",
+        "old mac",
+        "wrapped, blank lines, lower case, no last line end",
+        "RNA, blanks",
+        "byte order mark",
+    ],
 )
 @pytest.mark.parametrize("packed", [False, True])
 def test_ways_to_write_one_file(tmp_path, text, packed):

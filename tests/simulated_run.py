@@ -56,7 +56,8 @@ def summary(sample: str, virus=0, other=0, no_open_frame=0, too_short=0, failed=
                 "length": n,
                 "virus_score": s,
                 "max_score": min(1.0, s + 0.01),
-                "chunks": 4,
+                "chunks": 6,
+                "chunks_scored": 4,
                 "viral_chunks": 2 + i % 3,
             }
             for i, (n, s, _) in enumerate(top)

@@ -60,9 +60,11 @@ def _points(scored: pl.DataFrame) -> list[list]:
 
 
 def _top(sequences: pl.DataFrame) -> list[dict]:
-    order = ["virus_score", "length", "sequence"]
-    top = sequences.filter(pl.col("state") == "virus").sort(order, descending=[True, True, False]).head(TOP)
-    columns = ["id", "description", "length", "virus_score", "max_score", "chunks", "viral_chunks"]
+    """The TOP viral sequences with the most viral chunks; of as many, those with the highest score. By score alone,
+    fragments with a single scored chunk would lead: a mean over many chunks is hardly ever extreme."""
+    order = ["chunks_virus", "virus_score", "length", "sequence"]
+    top = sequences.filter(pl.col("state") == "virus").sort(order, descending=[True, True, True, False]).head(TOP)
+    columns = ["id", "description", "length", "virus_score", "max_score", "chunks", "chunks_scored", "viral_chunks"]
     return top.rename({"max_virus_score": "max_score", "chunks_virus": "viral_chunks"}).select(columns).to_dicts()
 
 

@@ -142,6 +142,17 @@ def test_banner(tmp_path, summary, words):
     assert words in section.content and "could be scored" not in section.content
 
 
+def test_a_long_phage_stands_above_a_fragment_with_one_chunk(root, tmp_path):
+    row = {"description": "", "max_score": 0.99}
+    fragment = {"id": "fragment", "length": 1200, "virus_score": 0.99, "chunks": 3, "chunks_scored": 1}
+    phage = {"id": "phage", "length": 20_000, "virus_score": 0.8, "chunks": 40, "chunks_scored": 25}
+    top = [{**row, **fragment, "viral_chunks": 1}, {**row, **phage, "viral_chunks": 24}]
+    text = page_of(root, tmp_path, sim.summary("lake", virus=2, top_viruses=top))
+    assert text.index("phage") < text.index("fragment")
+    assert "24 (96\u00a0%)" in text and "1 (100\u00a0%)" in text  # of the scored chunks, not of all
+    assert "most viral chunks first" in text and "chunks scored" in text
+
+
 def test_no_sample_at_all(root, tmp_path):
     text = page_of(root, tmp_path)
     assert "sample lost: no result" in text

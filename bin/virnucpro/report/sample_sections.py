@@ -192,15 +192,17 @@ def _length_score(module: BaseMultiqcModule, samples: dict[str, dict[str, Any]])
 def _top(module: BaseMultiqcModule, samples: dict[str, dict[str, Any]]) -> None:
     found = {n: s["top_viruses"] for n, s in samples.items() if s.get("top_viruses")}
     words = (
-        "The sequences most surely viral, by virus score, then length. <em>Virus score</em> is the mean over the "
-        "sequence's chunks, <em>best chunk</em> the highest of them. All of them are in the sample's "
+        "The viral sequences with the most evidence: by the number of viral chunks, then by virus score. <em>Virus "
+        "score</em> is the mean over the sequence's scored chunks, <em>best chunk</em> the highest probability of "
+        "virus in any of them. <em>Viral chunks</em> are counted among the scored ones, since a chunk without an open "
+        "frame has no say. A score that rests on one scored chunk is weak. All viral sequences are in the sample's "
         "<code>sequences.tsv</code> and <code>viruses.fasta.gz</code>."
     )
     if not found:
         content = box(note("No sequence was called virus."))
     elif len(found) > MOST_TOP_TABLES:
         rows = [(name, row) for name, each in found.items() for row in each]
-        rows.sort(key=lambda r: (-r[1]["virus_score"], -r[1]["length"], r[0]))
+        rows.sort(key=lambda r: (_evidence(r[1]), r[0]))
         total = sum(s["sequences"].get("virus", 0) for s in samples.values())
         shown = rows[:MOST_TOP]
         content = box(_top_table(shown, with_sample=True), note(f"{len(shown):,} of {total:,} viral sequences."))
@@ -211,10 +213,16 @@ def _top(module: BaseMultiqcModule, samples: dict[str, dict[str, Any]]) -> None:
             total = samples[name]["sequences"].get("virus", 0)
             head = f"{text(name)}: {min(per_sample, len(rows)):,} of {total:,} viral sequences"
             is_open = " open" if len(found) <= 3 else ""
-            top = _top_table([(name, row) for row in rows[:per_sample]])
+            top = _top_table([(name, row) for row in sorted(rows, key=_evidence)[:per_sample]])
             blocks.append(f"<details{is_open}><summary>{head}</summary>{top}</details>")
         content = box(*blocks)
-    module.add_section(name="Top viral sequences", anchor="samples-top", description=words, content=content)
+    name = "Top viral sequences, most viral chunks first"
+    module.add_section(name=name, anchor="samples-top", description=words, content=content)
+
+
+def _evidence(row: dict[str, Any]) -> tuple[float, ...]:
+    """Sorts viral sequences by what speaks for them, the most first."""
+    return -row.get("viral_chunks", 0), -row["virus_score"], -row["length"]
 
 
 def _top_table(rows: list[tuple[str, dict[str, Any]]], with_sample: bool = False) -> str:
@@ -227,13 +235,19 @@ def _top_table(rows: list[tuple[str, dict[str, Any]]], with_sample: bool = False
             r["length"],
             number(r["virus_score"], 4),
             number(r.get("max_score"), 4),
-            f"{r.get('viral_chunks', 0):,} of {r.get('chunks', 0):,} ({percent(_part(r), 0)})",
+            r.get("chunks"),
+            r.get("chunks_scored"),
+            f"{r.get('viral_chunks', 0):,} ({percent(_part(r), 0)})",
         )
         for sample, r in rows
     ]
-    columns = ("sequence", "description", "length", "virus score", "best chunk", "viral chunks")
-    return html_table((*(("sample",) if with_sample else ()), *columns), cells, "w" * with_sample + "wwnnnn")
+    columns = (
+        *("sequence", "description", "length", "virus score", "best chunk"),
+        *("chunks", "chunks scored", "viral chunks (of the scored)"),
+    )
+    return html_table((*(("sample",) if with_sample else ()), *columns), cells, "w" * with_sample + "wwnnnnnn")
 
 
 def _part(row: dict[str, Any]) -> float | None:
-    return row.get("viral_chunks", 0) / row["chunks"] if row.get("chunks") else None
+    """Viral among the sequence's scored chunks."""
+    return row.get("viral_chunks", 0) / row["chunks_scored"] if row.get("chunks_scored") else None

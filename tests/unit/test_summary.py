@@ -1,0 +1,34 @@
+"""A sample's summary, against counts by hand."""
+
+import numpy as np
+import polars as pl
+
+from virnucpro.sample import Sample
+from virnucpro.scoring import Scores
+from virnucpro.summary import TOP, summarise
+
+
+def summary_of(rows):
+    """The summary of sequences given as (id, length, state, virus_score, chunks, chunks_scored, chunks_virus)."""
+    names = ("id", "length", "state", "virus_score", "chunks", "chunks_scored", "chunks_virus")
+    sequences = pl.DataFrame(rows, schema=names, orient="row").with_columns(
+        sequence=pl.int_range(pl.len()),
+        description=pl.lit(""),
+        reason=pl.lit(""),
+        max_virus_score=pl.col("virus_score"),
+        chunks_failed=pl.lit(0),
+    )
+    chunks = pl.DataFrame(schema={"state": pl.String})
+    manifest = {"state": "complete", "reason": "", "files": ["s.fa"], "bases": 1, "chunk_length": 500}
+    nothing = Scores(np.empty(0, np.int64), np.empty((0, 2), np.float32))
+    return summarise(Sample("s", manifest, sequences, chunks, nothing.keys), sequences, chunks, nothing, 0.5)
+
+
+def test_top_viruses_are_those_with_the_most_viral_chunks():
+    rows = [(f"fragment_{i}", 1200, "virus", 0.99, 3, 1, 1) for i in range(TOP)]
+    rows += [("phage", 20_000, "virus", 0.8, 40, 25, 24), ("surer", 15_000, "virus", 0.9, 30, 24, 24)]
+    rows += [("host", 90_000, "other", 0.4, 200, 150, 30)]
+    top = summary_of(rows)["top_viruses"]
+    assert [row["id"] for row in top[:3]] == ["surer", "phage", "fragment_0"]
+    assert len(top) == TOP
+    assert (top[1]["chunks"], top[1]["chunks_scored"], top[1]["viral_chunks"]) == (40, 25, 24)

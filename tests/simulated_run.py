@@ -62,6 +62,7 @@ def summary(sample: str, virus=0, other=0, no_open_frame=0, too_short=0, failed=
             }
             for i, (n, s, _) in enumerate(top)
         ],
+        "virus_calls": {"one_scored_chunk": virus // 2, "shorter_than_a_chunk": virus // 3},
         "failures": [
             {"level": "sequence", "id": f"{sample}_bad_{i}", "reason": "the record is empty"} for i in range(failed)
         ],

@@ -42,6 +42,7 @@ def summarise(sample: Sample, sequences: pl.DataFrame, chunks: pl.DataFrame, sco
         "score_histogram": histogram.tolist(),
         "length_score": _points(scored),
         "top_viruses": _top(sequences),
+        "virus_calls": _weak_calls(sequences, sample.manifest["chunk_length"]),
         "failures": failures,
         "failures_total": total,
         "missing": scores.missing,
@@ -66,6 +67,15 @@ def _top(sequences: pl.DataFrame) -> list[dict]:
     top = sequences.filter(pl.col("state") == "virus").sort(order, descending=[True, True, True, False]).head(TOP)
     columns = ["id", "description", "length", "virus_score", "max_score", "chunks", "chunks_scored", "viral_chunks"]
     return top.rename({"max_virus_score": "max_score", "chunks_virus": "viral_chunks"}).select(columns).to_dicts()
+
+
+def _weak_calls(sequences: pl.DataFrame, chunk_length: int) -> dict[str, int]:
+    """How many sequences called virus stand on little: one scored chunk, or fewer bases than a chunk has."""
+    viral = sequences.filter(pl.col("state") == "virus")
+    return {
+        "one_scored_chunk": viral.filter(pl.col("chunks_scored") == 1).height,
+        "shorter_than_a_chunk": viral.filter(pl.col("length") < chunk_length).height,
+    }
 
 
 def _failures(sequences: pl.DataFrame, scores: Scores, chunks: pl.DataFrame) -> tuple[list[dict], int]:

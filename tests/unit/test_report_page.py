@@ -153,9 +153,16 @@ def test_a_long_phage_stands_above_a_fragment_with_one_chunk(root, tmp_path):
     assert "most viral chunks first" in text and "chunks scored" in text
 
 
+def test_how_to_read_the_scores(root, tmp_path):
+    text = page_of(root, tmp_path, sim.summary("a", virus=4, other=9, min_score=0.7), sim.summary("b", virus=3))
+    assert "reaches 0.5 or 0.7 ( --min_score )" in text and "not a calibrated probability" in text
+    assert "3 of 7 viral sequences rest on a single scored chunk, 2 of 7 are shorter than a chunk" in text
+
+
 def test_no_sample_at_all(root, tmp_path):
     text = page_of(root, tmp_path)
     assert "sample lost: no result" in text
+    assert "virus_score" not in text[: text.index("no result")]
     assert "random" not in text
 
 

@@ -32,3 +32,14 @@ def test_top_viruses_are_those_with_the_most_viral_chunks():
     assert [row["id"] for row in top[:3]] == ["surer", "phage", "fragment_0"]
     assert len(top) == TOP
     assert (top[1]["chunks"], top[1]["chunks_scored"], top[1]["viral_chunks"]) == (40, 25, 24)
+
+
+def test_calls_on_one_chunk_and_on_less_than_a_chunk_are_counted():
+    rows = [
+        ("long", 9000, "virus", 0.8, 20, 12, 9),
+        ("one_scored", 1200, "virus", 0.9, 3, 1, 1),
+        ("a_chunk", 500, "virus", 0.9, 1, 1, 1),  # of the classifier's length: not shorter
+        ("scrap", 499, "virus", 0.9, 1, 1, 1),
+        ("other_scrap", 200, "other", 0.1, 1, 1, 0),
+    ]
+    assert summary_of(rows)["virus_calls"] == {"one_scored_chunk": 3, "shorter_than_a_chunk": 1}

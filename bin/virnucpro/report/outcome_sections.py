@@ -55,7 +55,8 @@ def glance_section(run: Run, outcome: Outcome, encoders: list[EncoderUse], use: 
         work.append(card(percent(1 - use.idle_share), "of the devices' time in use"))
     module.add_section(
         anchor="glance-figures",
-        content=STYLE + box(_banner(run, outcome), group(state_cards), group(work, wide=True), _model(run)),
+        content=STYLE
+        + box(_banner(run, outcome), group(state_cards), _reading(run), group(work, wide=True), _model(run)),
     )
     return module
 
@@ -75,6 +76,29 @@ def _banner(run: Run, outcome: Outcome) -> str:
     lines += f"<li>and {more:,} more; pipeline_info/summary.json has them all</li>" if more > 0 else ""
     kind = "vnp-banner" if outcome.complete else "vnp-banner bad"
     return f'<div class="{kind}">{words}{f"<ul>{lines}</ul>" if lines else ""}</div>'
+
+
+def _reading(run: Run) -> str:
+    """How to read the scores, and how many of the calls are weak."""
+    thresholds = sorted({s["min_score"] for s in run.summaries.values() if "min_score" in s})
+    if not thresholds:
+        return ""
+    words = (
+        "A sequence is called <em>virus</em> where its <code>virus_score</code> reaches "
+        f"{' or '.join(f'{t:g}' for t in thresholds)} (<code>--min_score</code>). The score is not a calibrated "
+        "probability: where viruses are rare, many of the calls just above the threshold are wrong."
+    )
+    viral = totals(run)["sequences"]["virus"]
+    counted = [s["virus_calls"] for s in run.summaries.values() if "virus_calls" in s]
+    if viral and counted:
+        single, short = (sum(c[key] for c in counted) for key in ("one_scored_chunk", "shorter_than_a_chunk"))
+        bases = run.models.get("classifier", {}).get("chunk_length")
+        chunk = f"a chunk of {text(bases)} bases" if bases else "a chunk"
+        words += (
+            f" <strong>Weak calls</strong>: {single:,} of {viral:,} viral sequences rest on a single scored chunk, "
+            f"{short:,} of {viral:,} are shorter than {chunk}."
+        )
+    return note(words)
 
 
 def _model(run: Run) -> str:

@@ -20,6 +20,7 @@ def parse_args() -> argparse.Namespace:
     p.add_argument("--models", type=Path, help="models.json: the classifier's card and its encoders")
     p.add_argument("--params", type=Path, help="params.json: the run's parameters")
     p.add_argument("--versions", type=Path, help="versions.yml of all processes")
+    p.add_argument("--launch", type=Path, help="launch.json: how the run was started: command line, name, commit, ...")
     p.add_argument("--multiqc_config", type=Path, help="settings of the page (assets/multiqc_config.yml)")
     p.add_argument("--out", type=Path, required=True, help="folder to write into")
     return p.parse_args()
@@ -27,7 +28,16 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    run = read_run(args.summaries, args.bin_reports, args.plan, args.models, args.params, args.versions, args.expected)
+    run = read_run(
+        args.summaries,
+        args.bin_reports,
+        args.plan,
+        args.models,
+        args.params,
+        args.versions,
+        args.expected,
+        args.launch,
+    )
     bins = list_bins(run)
     outcome = judge(run, bins)
     args.out.mkdir(parents=True, exist_ok=True)

@@ -163,6 +163,13 @@ MODELS = {
     ],
 }
 PARAMS = {"input": "samplesheet.csv", "outdir": "results", "min_score": 0.5, "bin_weight": "tokens", "gpus": 4}
+LAUNCH = {
+    "command_line": "nextflow run nf-virnucpro --input 'a b.csv' -resume",
+    "run_name": "happy_darwin",
+    "session": "8753a822-9ac6-4d60-a602-e2723626c073",
+    "revision": "main",
+    "commit": "0123456789abcdef0123456789abcdef01234567",
+}
 
 
 def write_run(folder: Path, summaries: list[dict], plan_: dict | None, reports: list[dict], expected=None) -> list[str]:
@@ -175,12 +182,13 @@ def write_run(folder: Path, summaries: list[dict], plan_: dict | None, reports: 
         _json(folder / "bin_reports" / f"{r['bin']}.report.json", r)
     _json(folder / "models.json", MODELS)
     _json(folder / "params.json", PARAMS)
+    _json(folder / "launch.json", LAUNCH)
     (folder / "versions.yml").write_text('"PREDICT:EMBED_ESM2":\n    python: 3.11.2\n    torch: 2.11.0\n')
     if plan_:
         _json(folder / "plan.json", plan_)
     _json(folder / "expected.json", {"format": 1, "samples": expected or {s["sample"]: s["files"] for s in summaries}})
     args = ["--summaries", folder / "summaries", "--bin_reports", folder / "bin_reports"]
-    for name in ("plan", "models", "params", "expected"):
+    for name in ("plan", "models", "params", "expected", "launch"):
         args += [f"--{name}", folder / f"{name}.json"]
     return [str(a) for a in (*args, "--versions", folder / "versions.yml")]
 

@@ -96,6 +96,19 @@ def test_the_card_citation_parameters_and_versions_are_shown(hostile):
         assert words in text
 
 
+def test_how_the_run_was_started_is_shown(hostile):
+    text = " ".join(hostile[2].words)
+    for value in sim.LAUNCH.values():
+        assert value in text
+    assert "its commit is not known" not in text
+
+
+def test_a_classifier_that_was_not_named_is_shown_all_the_same(hostile):
+    text = " ".join(hostile[2].words)
+    assert "classifier" not in sim.PARAMS
+    assert "virnucpro_500 (not given: the bundle's only one)" in text
+
+
 def test_a_users_own_multiqc_settings_do_not_matter(hostile):
     assert "SOMETHING ELSE" not in hostile[1]
     assert "nf-virnucpro" in hostile[1]

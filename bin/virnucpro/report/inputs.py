@@ -26,6 +26,7 @@ class Run:
     models: dict[str, Any]
     params: dict[str, Any]
     versions: dict[str, dict[str, str]]  # process -> tool -> version
+    launch: dict[str, Any]  # how the run was started: command_line, run_name, session, revision, commit, ...
     unreadable: list[str] = field(default_factory=list)
 
 
@@ -37,6 +38,7 @@ def read_run(
     params: Path | None = None,
     versions: Path | None = None,
     expected: Path | None = None,
+    launch: Path | None = None,
 ) -> Run:
     """Read a run's reports; folders may be absent or empty, since a run in which everything failed has a report too.
 
@@ -61,6 +63,7 @@ def read_run(
         models=_single(models, json.loads),
         params=_single(params, json.loads),
         versions=_single(versions, yaml.safe_load),
+        launch=_single(launch, json.loads),
         unreadable=unreadable,
     )
 

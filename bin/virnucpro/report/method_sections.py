@@ -1,4 +1,4 @@
-"""The report's part on the method: the model's card, how to cite, parameters, versions."""
+"""The report's part on the method: the model's card, how to cite, the run, parameters, versions."""
 
 import json
 import platform
@@ -26,11 +26,13 @@ ENCODER_PAPERS = {
 
 
 def method_sections(run: Run) -> BaseMultiqcModule:
-    """Model card, citation, parameters, versions."""
+    """Model card, citation, how the run was started, parameters, versions."""
     module = BaseMultiqcModule(name="Method", anchor="method")
     module.add_section(name="The model", anchor="method-model", content=box(_card(run.models)))
     module.add_section(name="How to cite", anchor="method-cite", content=box(_cite(run.models)))
-    module.add_section(name="Parameters", anchor="method-parameters", content=box(_parameters(run.params)))
+    module.add_section(name="The run", anchor="method-run", content=box(_launch(run.launch)))
+    parameters = _parameters(run.params, run.models)
+    module.add_section(name="Parameters", anchor="method-parameters", content=box(parameters))
     module.add_section(name="Versions", anchor="method-versions", content=box(_versions(run.versions)))
     return module
 
@@ -68,10 +70,29 @@ def _cite(models: dict[str, Any]) -> str:
     return "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
 
 
-def _parameters(params: dict[str, Any]) -> str:
+def _launch(launch: dict[str, Any]) -> str:
+    """How the run was started."""
+    if not launch:
+        return note("How the run was started was not recorded.")
+    pairs = [(name.replace("_", " ").capitalize(), value) for name, value in launch.items()]
+    code = [
+        (name, Raw(f"<code>{text(value, 4000)}</code>") if name == "Command line" else value) for name, value in pairs
+    ]
+    without = (
+        "" if launch.get("commit") else note("Run from a folder, not from a Git address: its commit is not known.")
+    )
+    return definitions(code) + without
+
+
+def _parameters(params: dict[str, Any], models: dict[str, Any]) -> str:
     if not params:
         return note("The parameters were not recorded.")
-    rows = ((name, Raw(f"<code>{text(_value(value), 1000)}</code>")) for name, value in sorted(params.items()))
+    shown = {name: _value(value) for name, value in sorted(params.items())}
+    # The one that was used must be readable where none was named.
+    used = models.get("classifier", {}).get("name")
+    if used and params.get("classifier") is None:
+        shown["classifier"] = f"{used} (not given: the bundle's only one)"
+    rows = ((name, Raw(f"<code>{text(value, 1000)}</code>")) for name, value in shown.items())
     return table(("parameter", "value"), rows, "-w")
 
 

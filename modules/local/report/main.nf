@@ -23,7 +23,24 @@ process REPORT {
 
     // It takes the topic of versions, so its own tools cannot be in it: a process must not feed what it waits for.
     script:
+    // -resume does not hash what `workflow` holds: a report that is complete stays, with the command line that made it.
+    def launch = [
+        command_line: workflow.commandLine,
+        run_name: workflow.runName,
+        session: "${workflow.sessionId}",
+        started: "${workflow.start}",
+        profile: workflow.profile,
+        revision: workflow.revision,
+        commit: workflow.commitId,
+        main_script_id: workflow.scriptId,
+        pipeline_folder: "${workflow.projectDir}",
+        launch_folder: "${workflow.launchDir}",
+        work_folder: "${workflow.workDir}",
+    ]
     """
+    cat > launch.json <<'JSON'
+    ${groovy.json.JsonOutput.toJson(launch)}
+    JSON
     cat > expected.json <<'JSON'
     ${expected.replace('\n', '\n    ')}
     JSON
@@ -36,7 +53,7 @@ process REPORT {
     JSON
     report.py --summaries summaries --bin_reports bin_reports --plan ${plan} --models models.json \\
         --expected expected.json --params report/params.json --versions report/versions.json \\
-        --multiqc_config ${multiqc_config} --out report
+        --launch launch.json --multiqc_config ${multiqc_config} --out report
     """
 
     stub:

@@ -166,6 +166,35 @@ def test_a_long_phage_stands_above_a_fragment_with_one_chunk(root, tmp_path):
     assert "most viral chunks first" in text and "chunks scored" in text
 
 
+def test_failures_are_counted_by_kind_with_one_example(root, tmp_path):
+    words = "{!r} at position {} is no nucleotide letter; it looks like a protein, VirNucPro reads DNA"
+    proteins = [
+        {"level": "sequence", "id": f"protein_{i}", "reason": words.format("EFILPQ"[i % 6], i + 1)} for i in range(900)
+    ]
+    empty = {"level": "sequence", "id": "void", "reason": "there is no sequence under this header"}
+    summary = sim.summary("a", failed=901, failures=[*proteins, empty], failures_total=901)
+    text = page_of(root, tmp_path, summary)
+    assert text.count(words.format("…", "N")) == 1
+    kind = text.split(words.format("…", "N"))[1]
+    assert kind.split()[:2] == ["sequence", "900"]
+    assert "a · protein_0 : 'E' at position 1 is no nucleotide letter" in kind
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("bin esm2_002 has 1,006 frames, 2.5 GiB", "bin esm2_002 has N frames, N GiB"),
+        ("the file's end is cut, isn't it's", "the file's end is cut, isn't it's"),
+        ('"\'" at position 3', "'…' at position N"),
+        ("'\\xe9' at position 3", "'…' at position N"),
+    ],
+)
+def test_kind_of_a_reason(reason, kind):
+    from virnucpro.report.outcome_sections import reason_kind
+
+    assert reason_kind(reason) == kind
+
+
 def test_how_to_read_the_scores(root, tmp_path):
     text = page_of(root, tmp_path, sim.summary("a", virus=4, other=9, min_score=0.7), sim.summary("b", virus=3))
     assert "reaches 0.5 or 0.7 ( --min_score )" in text and "not a calibrated probability" in text

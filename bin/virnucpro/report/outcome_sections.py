@@ -1,5 +1,7 @@
 """The report's parts on the outcome: at a glance, failures."""
 
+import re
+
 from multiqc import BaseMultiqcModule
 
 from virnucpro.report.bins import EncoderUse, Use
@@ -20,11 +22,15 @@ from virnucpro.report.html import (
 )
 from virnucpro.report.html import cards as group
 from virnucpro.report.inputs import STATES, Run
-from virnucpro.report.outcome import Outcome, totals, viral_share
+from virnucpro.report.outcome import Failure, Outcome, totals, viral_share
 from virnucpro.report.style import STYLE
 
 MOST_PROBLEMS = 30
 MOST_FAILURES = 500
+MOST_KINDS = 50
+# Not digits within a name (esm2_001), and not an apostrophe within a word.
+NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w)")
+QUOTED = re.compile(r"""(?<!\w)(['"])\S{1,10}?\1(?!\w)""")
 
 
 def glance_section(run: Run, outcome: Outcome, encoders: list[EncoderUse], use: Use | None) -> BaseMultiqcModule:
@@ -124,9 +130,8 @@ def failure_section(outcome: Outcome) -> BaseMultiqcModule:
     if outcome.unlisted:
         words += f" {outcome.unlisted:,} more are only in the samples' own <code>sequences.tsv</code> and "
         words += "<code>chunks.tsv</code>."
-    by_reason = sorted(_reasons(outcome).items(), key=lambda item: (-item[1], item[0]))
     content = box(
-        table(("reason", "level", "how many"), ((r, level, n) for (r, level), n in by_reason[:50]), "w-n"),
+        _by_reason(outcome),
         table(("level", "sample", "id", "bin", "reason"), rows, "-ww-w"),
         note(words),
     )
@@ -134,9 +139,23 @@ def failure_section(outcome: Outcome) -> BaseMultiqcModule:
     return module
 
 
-def _reasons(outcome: Outcome) -> dict[tuple[str, str], int]:
-    counts: dict[tuple[str, str], int] = {}
+def _by_reason(outcome: Outcome) -> str:
+    """Failures counted by kind, the most frequent first, each with an example."""
+    kinds: dict[tuple[str, str], list[Failure]] = {}
     for failure in outcome.failures:
-        key = (failure.reason, failure.level)
-        counts[key] = counts.get(key, 0) + 1
-    return counts
+        kinds.setdefault((reason_kind(failure.reason), failure.level), []).append(failure)
+    ordered = sorted(kinds.items(), key=lambda item: (-len(item[1]), item[0]))
+    rows = ((kind, level, len(each), _example(each[0], kind)) for (kind, level), each in ordered[:MOST_KINDS])
+    more = note(f"{MOST_KINDS:,} of {len(ordered):,} kinds of reasons are shown.") if len(ordered) > MOST_KINDS else ""
+    return table(("reason", "level", "how many", "example"), rows, "w-nw") + more
+
+
+def _example(failure: Failure, kind: str) -> Raw:
+    where = " · ".join(text(part, 120) for part in (failure.sample, failure.id) if part)
+    return Raw(f"<code>{where}</code>" + ("" if failure.reason == kind else f": {text(failure.reason)}"))
+
+
+def reason_kind(reason: str) -> str:
+    """A reason without what differs from record to record, numbers and quoted letters, so that equal faults count as
+    one: "'E' at position 12 is no nucleotide letter" -> "'…' at position N is no nucleotide letter"."""
+    return NUMBER.sub("N", QUOTED.sub("'…'", reason))

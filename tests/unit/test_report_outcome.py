@@ -100,6 +100,20 @@ def test_a_failed_frame_is_listed_once_with_the_tasks_reason(tmp_path):
     assert (bins[1].processed, bins[1].failed) == (1002, 1)
 
 
+def test_frames_that_a_task_lists_are_not_counted_as_unlisted(tmp_path):
+    plan = sim.plan(["a"], bins=1)
+    reports = sim.reports_of(plan)
+    names = [f"seq_chunk_{i}F1" for i in range(5)]
+    frame = {"shard": "a.shard_00001", "frame_key": 0, "reason": "out of memory with one frame"}
+    reports[1] |= {"failed": [{**frame, "frame_id": name} for name in names]}
+    # The sample counts 9 failures and lists 2 of them; the task lists those 2 and 3 others.
+    listed = [{"level": "frame", "id": name, "reason": "failed"} for name in names[:2]]
+    summary = sim.summary("a", 5, state="partial") | {"failures": listed, "failures_total": 9}
+    _, _, outcome = write(tmp_path, [summary], plan, reports)
+    assert [f.id for f in outcome.failures] == names
+    assert outcome.unlisted == 4
+
+
 def test_highest_attempt_counts_and_a_damaged_file_is_named(tmp_path):
     plan = sim.plan(["a"], bins=1)
     sim.write_run(tmp_path, [sim.summary("a", 1)], plan, sim.reports_of(plan))

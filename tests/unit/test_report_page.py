@@ -180,6 +180,11 @@ def test_failures_are_counted_by_kind_with_one_example(root, tmp_path):
     assert "a · protein_0 : 'E' at position 1 is no nucleotide letter" in kind
 
 
+def test_failures_that_no_table_of_the_run_lists_are_counted(root, tmp_path):
+    text = page_of(root, tmp_path, sim.summary("a", failed=3, failures_total=1503))
+    assert "3 of the 3 rows of" in text and "1,500 more failures are not in it" in text
+
+
 @pytest.mark.parametrize(
     ("reason", "kind"),
     [
@@ -216,6 +221,7 @@ def test_a_thousand_samples_and_bins_stay_small_and_say_what_is_capped(root, tmp
     text = " ".join(ours.words)
     assert "1,000 of 2,000 bins are shown" in text
     assert "500 of 20,000 viral sequences" in text
-    assert "500 of 1,000 are shown" in text
+    assert "500 of the 1,000 rows of" in text
+    assert "more failures are not in it" not in text
     assert len(json.loads((out / "summary.json").read_text())["per_sample"]) == 1000
     assert "problems more, all in summary.json" in done.stdout

@@ -27,7 +27,7 @@ class Outcome:
     complete: bool
     problems: list[str]
     failures: list[Failure]
-    unlisted: int  # failures that the samples counted but did not list
+    unlisted: int  # failures that the samples counted and nothing lists: a sample lists its first 1,000
 
 
 def judge(run: Run, bins: list[Bin]) -> Outcome:
@@ -60,14 +60,19 @@ def judge(run: Run, bins: list[Bin]) -> Outcome:
     for row in bins:
         if row.failed:
             problems.append(f"bin {row.bin}: {row.failed:,} of {row.failed + row.processed:,} frames failed")
-    listed_frames = {(f.sample, f.id) for f in frame_failures}
+    frames_of: dict[str, set[str]] = {}
+    for failure in frame_failures:
+        frames_of.setdefault(failure.sample, set()).add(failure.id)
     unlisted = 0
     for sample, summary in run.summaries.items():
         listed = summary.get("failures", [])
-        unlisted += max(0, summary.get("failures_total", len(listed)) - len(listed))
+        # Frames that an embedding task lists are in the table even where the sample's own list is cut off before them.
+        reported = frames_of.get(sample, set())
+        more = len(reported - {item["id"] for item in listed})
+        unlisted += max(0, summary.get("failures_total", len(listed)) - len(listed) - more)
         for item in listed:
             # The embedding task's own line about a frame says more than the sample's.
-            if item["level"] == "frame" and (sample, item["id"]) in listed_frames:
+            if item["level"] == "frame" and item["id"] in reported:
                 continue
             failures.append(Failure(item["level"], sample, item["id"], "", "", None, item["reason"]))
     order = {"sample": 0, "bin": 1, "sequence": 2, "chunk": 3, "frame": 4}

@@ -125,11 +125,13 @@ def failure_section(outcome: Outcome) -> BaseMultiqcModule:
     shown = outcome.failures[:MOST_FAILURES]
     rows = [(f.level, f.sample, Raw(f"<code>{text(f.id, 120)}</code>"), f.bin, f.reason) for f in shown]
     words = (
-        f"{len(shown):,} of {len(outcome.failures):,} are shown; <code>pipeline_info/failures.tsv</code> has them all."
+        f"{len(shown):,} of the {len(outcome.failures):,} rows of <code>pipeline_info/failures.tsv</code> are shown."
     )
     if outcome.unlisted:
-        words += f" {outcome.unlisted:,} more are only in the samples' own <code>sequences.tsv</code> and "
-        words += "<code>chunks.tsv</code>."
+        words += (
+            f" {outcome.unlisted:,} more failures are not in it: a sample lists its first 1,000. All failed sequences "
+            "and chunks are in the samples' own <code>sequences.tsv</code> and <code>chunks.tsv</code>."
+        )
     content = box(
         _by_reason(outcome),
         table(("level", "sample", "id", "bin", "reason"), rows, "-ww-w"),

@@ -43,7 +43,7 @@ def write_bins(rows: list[Bin], path: Path) -> None:
 
 
 def write_failures(rows: list[Failure], path: Path) -> None:
-    """One row per failure, all of them."""
+    """One row per failure, all that are listed (Outcome.unlisted counts the others)."""
     _write(FAILURE_COLUMNS, (vars(r) for r in rows), path)
 
 

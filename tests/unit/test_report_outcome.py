@@ -59,7 +59,9 @@ def test_missing_bin_names_its_samples_and_frames(tmp_path):
     )
     assert not outcome.complete
     assert outcome.problems == [
-        "bin esm2_002: no result after its retries; 1,006 frames of samples a, b have no esm2 embedding"
+        "bin esm2_002: no result after its retries; 1,006 frames of samples a, b have no esm2 embedding; "
+        "pipeline_info/execution_trace.tsv lists the task's exit status and hash, .command.log in its work folder has "
+        "the message"
     ]
     summary = machine_summary(run, outcome, by_encoder(bins), device_use(bins))
     assert summary["missing_bins"] == ["esm2_002"]

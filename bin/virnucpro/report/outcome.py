@@ -6,6 +6,11 @@ from typing import Any
 from virnucpro.report.bins import Bin, EncoderUse, Use
 from virnucpro.report.inputs import STATES, Run
 
+WHERE_TO_LOOK = (
+    "pipeline_info/execution_trace.tsv lists the task's exit status and hash, .command.log in its work folder has the "
+    "message"
+)
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -38,7 +43,7 @@ def judge(run: Run, bins: list[Bin]) -> Outcome:
 
     missing_samples = [s for s in run.expected_samples if s not in run.summaries]
     for sample in missing_samples:
-        reason = "no result: a task of this sample failed"
+        reason = f"no result: a task of this sample failed; {WHERE_TO_LOOK}"
         problems.append(f"sample {sample}: {reason}")
         failures.append(Failure("sample", sample, "", "", "", None, reason))
     for sample, summary in run.summaries.items():
@@ -51,7 +56,10 @@ def judge(run: Run, bins: list[Bin]) -> Outcome:
     for row in (b for b in bins if b.state == "missing"):
         samples = sorted({shard.rsplit(".shard_", 1)[0] for shard in row.shards})
         frames = f"{row.frames:,} frames" if row.frames is not None else "frames"
-        reason = f"no result after its retries; {frames} of {_some(samples)} have no {row.encoder} embedding"
+        reason = (
+            f"no result after its retries; {frames} of {_some(samples)} have no {row.encoder} embedding; "
+            f"{WHERE_TO_LOOK}"
+        )
         problems.append(f"bin {row.bin}: {reason}")
         failures.append(Failure("bin", ", ".join(samples), row.bin, row.encoder, row.bin, None, reason))
         complete = False

@@ -44,6 +44,7 @@ def main() -> None:
     write_json(machine_summary(run, outcome, by_encoder(bins), device_use(bins)), args.out / "summary.json")
     write_bins(bins, args.out / "bins.tsv")
     write_failures(outcome.failures, args.out / "failures.tsv")
+    write_json(run.versions, args.out / "versions.json")
     # Imported late: MultiQC takes seconds, and the tables above are written even where it cannot start.
     from virnucpro.report.page import write_page
 

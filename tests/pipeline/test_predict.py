@@ -117,7 +117,7 @@ def test_pipeline_info(example):
     assert summary["complete"]
     assert summary["sequences"]["total"] == 22
     versions = json.loads((info / "versions.json").read_text())
-    assert {"EXTRACT_FRAMES", "EMBED_ESM2", "EMBED_DNABERT_S", "CLASSIFY", "Workflow"} <= set(versions)
+    assert {"EXTRACT_FRAMES", "EMBED_ESM2", "EMBED_DNABERT_S", "CLASSIFY", "REPORT", "Workflow"} <= set(versions)
     assert versions["EMBED_ESM2"]["torch"].startswith("2.")
 
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from html.parser import HTMLParser
+from importlib import metadata
 
 import pytest
 import simulated_run as sim
@@ -94,6 +95,19 @@ def test_the_card_citation_parameters_and_versions_are_shown(hostile):
     text = " ".join(hostile[2].words)
     for words in ("Proviruses and plasmids", "bbaf224", "samplesheet.csv", "EMBED_ESM2", "2.11.0", "2,838,000,000"):
         assert words in text
+
+
+def test_versions_have_those_of_the_report_itself(hostile):
+    versions = json.loads((hostile[0] / "versions.json").read_text())
+    assert versions["PREDICT:EMBED_ESM2"]["torch"] == "2.11.0"
+    assert versions["REPORT"]["multiqc"] == metadata.version("multiqc")
+    assert metadata.version("multiqc") in hostile[2].words
+
+
+def test_dnabert_s_is_cited_as_in_the_list_of_citations(root, hostile):
+    listed = (root / "CITATIONS.md").read_text().replace("*", "")
+    (cited,) = (w for w in hostile[2].words if w.startswith("Zhou Z"))
+    assert cited.split("embeddings. ")[1] in listed
 
 
 def test_how_the_run_was_started_is_shown(hostile):

@@ -1,8 +1,10 @@
 """What the tasks of a run left behind, read from their JSON files (docs/report.md lists the files and their fields)."""
 
 import json
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +64,16 @@ def read_run(
         expected_samples=sorted(_single(expected, json.loads).get("samples", {})),
         models=_single(models, json.loads),
         params=_single(params, json.loads),
-        versions=_single(versions, yaml.safe_load),
+        # The task that writes the report cannot be among the versions that it is given.
+        versions={**_single(versions, yaml.safe_load), "REPORT": _own_versions()},
         launch=_single(launch, json.loads),
         unreadable=unreadable,
     )
+
+
+def _own_versions() -> dict[str, str]:
+    packages = ("multiqc", "pyyaml")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
 
 
 def _folder(folder: Path | None, pattern: str, required: tuple[str, ...], unreadable: list[str]) -> list[dict]:

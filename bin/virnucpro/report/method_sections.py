@@ -1,10 +1,8 @@
 """The report's part on the method: the model's card, how to cite, the run, parameters, versions."""
 
 import json
-import platform
 from typing import Any
 
-import multiqc
 from multiqc import BaseMultiqcModule
 
 from virnucpro.report.html import ENCODER_LABELS, Raw, box, definitions, note, table, text
@@ -19,7 +17,7 @@ PAPER = (
 
 ENCODER_PAPERS = {
     "dnabert_s": "Zhou Z et al. DNABERT-S: pioneering species differentiation with species-aware DNA embeddings. "
-    "arXiv:2402.08777",
+    "Bioinformatics 41(Supplement 1):i255-i264, 2025; arXiv:2402.08777",
     "esm2": "Lin Z et al. Evolutionary-scale prediction of atomic-level protein structure with a language model. "
     "Science 379:1123-1130, 2023. doi:10.1126/science.ade2574",
 }
@@ -101,8 +99,6 @@ def _value(value: Any) -> str:
 
 
 def _versions(versions: dict[str, dict[str, str]]) -> str:
-    # The task that writes the report cannot be among the versions it is given.
-    versions = {**versions, "REPORT": {"python": platform.python_version(), "multiqc": multiqc.__version__}}
     rows = [
         (process.rsplit(":", 1)[-1], tool, str(version))
         for process, tools in sorted(versions.items())

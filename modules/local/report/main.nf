@@ -21,7 +21,8 @@ process REPORT {
     path 'report/*.tsv', emit: tables
     path 'report/{params,versions}.json', emit: run
 
-    // It takes the topic of versions, so its own tools cannot be in it: a process must not feed what it waits for.
+    // It takes the topic of versions, so its own tools cannot be in it (a process must not feed what it waits for);
+    // the script adds them and writes report/versions.json.
     script:
     // -resume does not hash what `workflow` holds: a report that is complete stays, with the command line that made it.
     def launch = [
@@ -48,11 +49,11 @@ process REPORT {
     cat > report/params.json <<'JSON'
     ${parameters.replace('\n', '\n    ')}
     JSON
-    cat > report/versions.json <<'JSON'
+    cat > versions.json <<'JSON'
     ${versions.replace('\n', '\n    ')}
     JSON
     report.py --summaries summaries --bin_reports bin_reports --plan ${plan} --models models.json \\
-        --expected expected.json --params report/params.json --versions report/versions.json \\
+        --expected expected.json --params report/params.json --versions versions.json \\
         --launch launch.json --multiqc_config ${multiqc_config} --out report
     """
 

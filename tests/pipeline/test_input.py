@@ -1,6 +1,7 @@
 """Samplesheets and FASTA paths: every fault of an input is named with its line, before any task."""
 
 import gzip
+import shutil
 
 import pytest
 
@@ -37,6 +38,8 @@ def test_every_faulty_row_is_named(nextflow, folder):
         "short",
         "leading,-x.fa",
         "ünï,a.fa",
+        "MultiQC_report.html,a.fa",
+        "multiqc_report_data,a.fa",
         "",
     ]
     (folder / "s.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
@@ -58,10 +61,25 @@ def test_every_faulty_row_is_named(nextflow, folder):
         "line 15: 1 columns, the first line has 2",
         "line 16: the file name '-x.fa' begins with '-'",
         "line 17: the sample name 'ünï' cannot be used",
+        "line 18: the sample name 'MultiQC_report.html' is reserved",
+        "line 19: the sample name 'multiqc_report_data' is reserved",
     ):
         assert line in run.text, line
     assert not run.submitted()
     assert not (folder / "pwned").exists()
+
+
+def test_samples_named_as_folders_of_a_task(nextflow, folder, root):
+    """Inputs of CLASSIFY lie beside the folder that it writes, named after the sample; the bundle's is a link."""
+    names = ["classifier", "embeddings", "fasta1", "frames", "input1", "tables"]
+    (folder / "s.csv").write_text("sample,fasta\n" + "".join(f"{name},a.fa\n" for name in names))
+    models = shutil.copytree(root / "assets/demo_models", folder / "models")
+    before = sorted(models.rglob("*"))
+    run = nextflow(folder, "-profile", "test", "--input", "s.csv", "--models", "models", "--save_embeddings", "true")
+    assert run.code == 0, run.text
+    assert {len((run.results / name / "sequences.tsv").read_text().splitlines()) for name in names} == {2}
+    assert {len(list((run.results / name / "embeddings").iterdir())) for name in names} == {2}
+    assert sorted(models.rglob("*")) == before
 
 
 @pytest.mark.parametrize(

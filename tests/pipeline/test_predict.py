@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 
 import duckdb
 import pandas as pd
@@ -41,6 +42,13 @@ def test_says_what_was_found_and_where(example):
     assert "22 sequences:" in example.text
     assert f"Report:  {example.results}/multiqc_report.html" in example.text
     assert (example.results / "multiqc_report.html").stat().st_size > 10_000
+
+
+def test_what_is_published_cannot_be_a_sample(example, root):
+    """Whatever lies at the top of --outdir beside the samples is a name that samples.nf refuses."""
+    reserved = re.search(r"reservedNames\(\) \{\s+return \[(.*)\]", (root / "workflows/support/samples.nf").read_text())
+    names = sorted(path.name for path in example.results.iterdir())
+    assert names == sorted([*SAMPLES, *re.findall(r"'([^']+)'", reserved[1])])
 
 
 def test_every_sequence_is_there_in_order(example, truth):

@@ -8,9 +8,9 @@ def namePattern() {
     return /[A-Za-z0-9][A-Za-z0-9._-]{0,63}/
 }
 
-/** Folders of --outdir that are not a sample's. */
+/** What else lies at the top of --outdir, beside the samples' folders: all that conf/publish.config puts there. */
 def reservedNames() {
-    return ['pipeline_info', 'multiqc', 'embeddings']
+    return ['multiqc_report.html', 'multiqc_report_data', 'pipeline_info']
 }
 
 /** List of [sample, [fasta, ...]], in the order of the input; ends the run with one line per fault. */

@@ -3,8 +3,9 @@ process CLASSIFY {
     label 'process_medium'
 
     input:
-    tuple val(sample), path(tables, stageAs: 'tables/*'), path(fasta, stageAs: 'input?/*'), path(embeddings, stageAs: 'embeddings/*')
-    tuple path(classifier, stageAs: 'classifier'), val(weights) // weights: the bundle's digest, so that a change is noticed
+    // In a folder that no sample can be named after: the results go into one with the sample's name.
+    tuple val(sample), path(tables, stageAs: '_in/tables/*'), path(fasta, stageAs: '_in/fasta?/*'), path(embeddings, stageAs: '_in/embeddings/*')
+    tuple path(classifier, stageAs: '_in/classifier'), val(weights) // weights: the bundle's digest, so that a change is noticed
     val min_score
     val code // digest of the modules that the script imports: -resume does not look at them by itself
 
@@ -18,7 +19,7 @@ process CLASSIFY {
 
     script:
     """
-    classify.py --sample '${sample}' --tables tables --embeddings embeddings --classifier classifier \\
+    classify.py --sample '${sample}' --tables _in/tables --embeddings _in/embeddings --classifier _in/classifier \\
         --fasta ${fasta} --min_score ${min_score} --out '${sample}'
     """
 

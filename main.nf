@@ -20,7 +20,7 @@ workflow {
     }
     else if (options.workflow == 'fetch_models') {
         log.info(startSummary(options))
-        FETCH(options.models, options.classifier, options.encoders, options.from, file(options.model_sources ?: "${projectDir}/assets/models.yml", checkIfExists: true))
+        FETCH(options.models, options.classifier, options.encoders, options.from, file(options.model_sources ?: "${projectDir}/assets/models.yml", glob: false, checkIfExists: true))
     }
     else {
         log.info(startSummary(options))

@@ -20,7 +20,7 @@ workflow FETCH {
     if (names.flatten().isEmpty()) {
         error("--workflow fetch_models needs --classifier (for example virnucpro_500) or --encoders; assets/models.yml lists them")
     }
-    def from = brought ? file(brought) : []
+    def from = brought ? file(brought, glob: false) : []
     if (from && !from.isDirectory()) {
         error("--from: there is no such folder: ${brought}")
     }
@@ -40,7 +40,7 @@ def bundleFolder(String models) {
     if (!models) {
         error("--models is needed: the folder in which the model bundle is to be built")
     }
-    def folder = file(models)
+    def folder = file(models, glob: false)
     if (folder.scheme != 'file') {
         error("--models: ${models}: a bundle is built in a folder of this machine; copy it to an object store afterwards")
     }

@@ -89,7 +89,7 @@ workflow PREDICT {
         samples.map { sample, fasta -> [sample, fasta*.name] }.toSortedList { a, b -> a[0] <=> b[0] }.map { list -> asJson([samples: list.collectEntries()]) },
         asJson(options),
         channel.topic('versions').unique().toSortedList { a, b -> a[0] <=> b[0] }.map { list -> versionsJson(list) },
-        file("${projectDir}/assets/multiqc_config.yml"),
+        file("${projectDir}/assets/multiqc_config.yml", glob: false),
         codeOf('report.py'),
     )
 
@@ -112,7 +112,7 @@ def storeFolder(String folder) {
     if (!folder) {
         return ''
     }
-    def path = file(folder)
+    def path = file(folder, glob: false)
     if (path.scheme != 'file' || path.toString() =~ /['"$`\\\s]/) {
         error("--embedding_store: ${folder} cannot be used; a folder of a shared file system is needed, without blanks or quotes in its path")
     }

@@ -13,7 +13,7 @@ def closingWords(json, String outdir) {
         lines += problems.take(10).collect { problem -> "  ${problem}" }
         lines += problems.size() > 10 ? ["  and ${problems.size() - 10} more, see pipeline_info/summary.json"] : []
     }
-    def folder = file(outdir)
+    def folder = file(outdir, glob: false)
     lines << "Report:  ${folder.resolve('multiqc_report.html')}"
     lines << "Results: ${folder}/<sample>/sequences.tsv, chunks.tsv, viruses.fasta.gz"
     return lines.join('\n')

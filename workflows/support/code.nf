@@ -7,13 +7,13 @@
 def codeOf(String script, String more = script) {
     def files = reached(reached([:], script), more).keySet().sort()
     def digest = java.security.MessageDigest.getInstance('SHA-256')
-    files.each { name -> digest.update(file("${projectDir}/bin/${name}").bytes) }
+    files.each { name -> digest.update(file("${projectDir}/bin/${name}", glob: false).bytes) }
     return digest.digest().encodeHex().toString().take(16)
 }
 
 /** Adds `name` (a path under bin/) and all it imports to `found`. */
 def reached(Map found, String name) {
-    def path = file("${projectDir}/bin/${name}")
+    def path = file("${projectDir}/bin/${name}", glob: false)
     if (found.containsKey(name) || !path.exists()) {
         return found
     }

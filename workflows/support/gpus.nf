@@ -77,7 +77,7 @@ def countGpus(String listing, String narrowed) {
 /** Containers mount the folder of the GPU leases; were it missing, Docker would make one that only root can write. */
 def makeLockFolder() {
     def folder = System.getenv('NF_VIRNUCPRO_GPU_LOCKS') ?: '/tmp/nf-virnucpro-gpus'
-    if (folder != 'off' && !file(folder).exists()) {
+    if (folder != 'off' && !file(folder, glob: false).exists()) {
         ['mkdir', '-p', '-m', '1777', folder].execute().waitFor()
     }
 }

@@ -7,7 +7,7 @@ def findBundle(String folder) {
     if (!folder) {
         error("--models is needed: the folder of a model bundle (docs/models.md says how to get one; `-profile test` uses the demo bundle)")
     }
-    def models = file(folder)
+    def models = file(folder, glob: false)
     if (!models.isDirectory()) {
         error("--models: there is no such folder: ${folder}")
     }
@@ -28,7 +28,7 @@ def findClassifier(models, String wanted) {
     if (name in names) {
         return folder.resolve(name)
     }
-    def elsewhere = file(name)
+    def elsewhere = file(name, glob: false)
     if (name.contains('/') && elsewhere.isDirectory() && elsewhere.resolve('classifier.yml').exists()) {
         return elsewhere
     }

@@ -5,7 +5,7 @@
 
 /** Groups of the schema, in order: [title: ..., properties: [name: definition]]. */
 def parameterGroups() {
-    def schema = new groovy.json.JsonSlurper().parse(file("${projectDir}/nextflow_schema.json"))
+    def schema = new groovy.json.JsonSlurper().parse(file("${projectDir}/nextflow_schema.json", glob: false))
     return schema['$defs'].values() as List
 }
 

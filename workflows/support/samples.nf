@@ -56,7 +56,7 @@ def findFasta(Map row, List faults) {
         faults << "${row.where}: the path '${row.fasta}' holds the character '${unsafe}', which is not safe in every shell; rename the file"
         return null
     }
-    def places = [file(row.fasta), row.folder ? row.folder.resolve(row.fasta) : null]
+    def places = [file(row.fasta, glob: false), row.folder ? row.folder.resolve(row.fasta) : null]
     def found = places.find { place -> place && place.exists() }
     if (!found || found.isDirectory()) {
         faults << "${row.where}: ${found ? 'a folder, not a FASTA file' : 'there is no such file'}: ${row.fasta}"
@@ -71,7 +71,7 @@ def findFasta(Map row, List faults) {
 
 /** Rows [sample, fasta, where, folder] of a samplesheet. */
 def samplesheetRows(String input, List faults) {
-    def sheet = file(input)
+    def sheet = file(input, glob: false)
     if (!sheet.exists() || sheet.isDirectory()) {
         faults << "--input: there is no such samplesheet: ${input}"
         return []
@@ -114,7 +114,9 @@ def cells(String line) {
 
 /** Rows of a FASTA file or a glob: each file is a sample, named after it. */
 def fastaRows(String input, List faults) {
-    def found = file(input, glob: true)
+    // A path that exists is meant literally, whatever characters it holds.
+    def literal = file(input, glob: false)
+    def found = literal.exists() ? literal : file(input, glob: true)
     def files = (found instanceof Collection ? found : [found]).sort { path -> path.toString() }
     if (!files || !files.every { path -> path.exists() }) {
         faults << "--input: there is no such file: ${input}"

@@ -14,7 +14,7 @@ include { PREDICT                                     } from './workflows/predic
 
 workflow {
     main:
-    def options = checkedParameters(params)
+    def options = checkedParameters(params, args)
     if (options.help) {
         println(helpText())
     }

@@ -67,6 +67,17 @@ def test_what_is_missing_is_named(nextflow, tmp_path, root, args, expected):
     assert not run.submitted()
 
 
+def test_a_glob_that_the_shell_replaced_is_noticed(nextflow, tmp_path):
+    """`--input *.fa` without quotes: the first file would be scored alone."""
+    for name in ("good.fa", "messy.fa", "prot b.fa"):
+        (tmp_path / name).write_text(">a\nACGT\n")
+    run = nextflow(tmp_path, "-profile", "test", "-stub", "--input", "good.fa", "messy.fa", "prot b.fa", "--bins", "1")
+    assert run.code != 0
+    assert "'messy.fa', 'prot b.fa': no parameter takes this" in run.text
+    assert "a glob needs quotes: --input '*.fa'" in run.text
+    assert not run.submitted()
+
+
 def test_values_may_arrive_as_strings(nextflow, tmp_path):
     """Nextflow 26 hands every value of the command line over as a String: 'false' must not be true, '2' must be 2."""
     values = {"min_score": "0.75", "bins": "2", "save_embeddings": "false", "allow_partial": "true", "shard_size": "7"}

@@ -10,10 +10,11 @@ def parameterGroups() {
 }
 
 /**
- * Convert and check all parameters; ends the run with one line per fault.
+ * Convert and check all parameters; ends the run with one line per fault. `given_besides`: the arguments that are no
+ * parameter's.
  * Returns a map of every parameter in the schema, typed: Boolean, Integer, BigDecimal, String or null.
  */
-def checkedParameters(Map given) {
+def checkedParameters(Map given, List given_besides) {
     def definitions = [:]
     parameterGroups().each { group -> definitions.putAll(group.properties) }
     def faults = []
@@ -21,6 +22,12 @@ def checkedParameters(Map given) {
         if (!definitions.containsKey(name)) {
             faults << "--${name}: there is no such parameter${nearest(name, definitions.keySet())}"
         }
+    }
+    // Nextflow adds 'true' to its own option -stub, and takes it for an argument then.
+    def stray = given_besides.findAll { argument -> argument != 'true' }
+    if (stray) {
+        // What the shell makes of --input *.fa: the first file is the value, and the others would be left out unseen.
+        faults << "${stray.collect { argument -> "'${argument}'" }.join(', ')}: no parameter takes this; each has one value, and a glob needs quotes: --input '*.fa'"
     }
     def checked = [:]
     definitions.each { name, definition ->

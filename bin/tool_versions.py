@@ -4,6 +4,13 @@
 import json
 import platform
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
-print(json.dumps({"python": platform.python_version()} | {name: version(name) for name in sys.argv[1:]}))
+from virnucpro.environment import without_package
+from virnucpro.errors import EXIT_USAGE
+
+try:
+    print(json.dumps({"python": platform.python_version()} | {name: version(name) for name in sys.argv[1:]}))
+except PackageNotFoundError as e:
+    print(without_package(e.name), file=sys.stderr)
+    sys.exit(EXIT_USAGE)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-EXIT_USAGE = 2
+EXIT_USAGE = 2  # also where a Python package is missing: a retry would find it missing too
 EXIT_INPUT = 65  # sysexits.h EX_DATAERR
 EXIT_MODEL = 66  # sysexits.h EX_NOINPUT
 EXIT_CUDA = 70  # sysexits.h EX_SOFTWARE: the GPU failed, not the data; worth a retry elsewhere

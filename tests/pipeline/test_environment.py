@@ -1,0 +1,36 @@
+"""A Python without the packages of the pipeline: one line says what to do, there is no traceback and no second try."""
+
+import os
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.nextflow
+
+
+@pytest.fixture
+def bare_python(tmp_path) -> dict:
+    """An environment whose python3 has the standard library alone."""
+    python = tmp_path / "bare/python3"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    python.chmod(0o755)
+    return {"PATH": f"{python.parent}:{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize(
+    ("args", "package"),
+    [
+        (["-profile", "test"], "yaml"),
+        (["-profile", "test", "-stub"], "numpy"),  # only the tools' versions are asked for
+        (["--workflow", "fetch_models", "--models", "m", "--encoders", "esm2_3b"], "yaml"),
+    ],
+)
+def test_packages_that_are_missing(nextflow, tmp_path, bare_python, args, package):
+    run = nextflow(tmp_path, *args, env=bare_python)
+    assert run.code != 0
+    (line,) = {line.strip() for line in run.lines("the Python package")}
+    assert line.startswith(f"error: the Python package {package} is missing from ")
+    assert "-profile docker" in line and "setup/install.py --where" in line
+    assert "Traceback" not in run.text
+    assert len(run.submitted()) == 1, "no other task, and no second try"

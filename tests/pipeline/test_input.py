@@ -88,14 +88,43 @@ def test_samples_named_as_folders_of_a_task(nextflow, folder, root):
         ("", "s.csv: the samplesheet is empty"),
         ("sample,fasta\n", "s.csv: the samplesheet names no sample"),
         ("name,fasta\na,a.fa\n", "s.csv: the column sample is missing; the first line has: name, fasta"),
-        ("sample;fasta\na;a.fa\n", "s.csv: the column sample and fasta is missing"),
+        (
+            "sample;fasta\na;a.fa\n",
+            "s.csv: the column sample and fasta is missing; the first line has: sample;fasta; "
+            "it seems to be separated by semicolons: commas are needed",
+        ),
+        ("sample\tfasta\na\ta.fa\n", "it seems to be separated by tabs: commas are needed"),
+        (
+            "sample,fasta\na,a.fa\nb,a.fa\na,b.fa\na,./sub/../a.fa\na,link.fa\n",
+            "s.csv, line 2 and s.csv, line 5 and s.csv, line 6: the same file twice for the sample 'a': "
+            "a.fa and ./sub/../a.fa and link.fa; remove one",
+        ),
     ],
 )
 def test_samplesheets_that_cannot_be_read(nextflow, folder, content, expected):
     (folder / "s.csv").write_text(content)
+    (folder / "link.fa").symlink_to("a.fa")
     run = nextflow(folder, "-profile", "test", "--input", "s.csv")
     assert run.code != 0
     assert expected in run.text
+    assert not run.submitted()
+
+
+@pytest.mark.parametrize("name", ["a b.fa", "pipeline_info.fa"])
+def test_a_file_whose_name_is_no_samples(nextflow, folder, name):
+    """The remedy is said, and works."""
+    (folder / name).write_text(f">s\n{ORF}\n")
+    run = nextflow(folder, "-profile", "test", "--input", name)
+    assert run.code != 0
+    assert "; or name it in a samplesheet (columns sample,fasta)" in run.text
+    assert not run.submitted()
+
+
+def test_one_file_may_belong_to_two_samples(nextflow, folder):
+    (folder / "s.csv").write_text("sample,fasta\none,a.fa\ntwo,a.fa\ntwo,b.fa\n")
+    run = nextflow(folder, "-profile", "test", "-stub", "--input", "s.csv")
+    assert run.code == 0, run.text
+    assert [s for s in run.submitted() if s.startswith("CLASSIFY")] == ["CLASSIFY (one)", "CLASSIFY (two)"]
 
 
 def test_files_whose_samples_collide(nextflow, folder):

@@ -18,12 +18,20 @@ def readSamples(String input) {
     def faults = []
     def rows = input.toLowerCase().endsWith('.csv') ? samplesheetRows(input, faults) : fastaRows(input, faults)
     def samples = [:]
+    def places = [:]
     rows.each { row ->
         checkName(row, faults)
         def fasta = row.fasta ? findFasta(row, faults) : null
         if (fasta) {
             samples.computeIfAbsent(row.sample) { _name -> [] } << fasta
+            // By the file itself: another spelling of the path, or a link, gives the same sequences.
+            def file = fasta.scheme == 'file' ? fasta.toRealPath() : fasta
+            places.computeIfAbsent([row.sample, file]) { _key -> [] } << row
         }
+    }
+    // A file may belong to several samples, but twice in one it would double all counts.
+    places.findAll { _key, same -> same.size() > 1 }.each { key, same ->
+        faults << "${same*.where.join(' and ')}: the same file twice for the sample '${key[0]}': ${same*.fasta.unique(false).join(' and ')}; remove one"
     }
     // Sample names become folders, and not every file system tells A from a.
     rows*.sample.findAll { name -> name }.unique().groupBy { name -> name.toLowerCase() }.each { _key, names ->
@@ -42,11 +50,16 @@ def checkName(Map row, List faults) {
         faults << "${row.where}: the sample has no name"
     }
     else if (!(row.sample ==~ namePattern()) || row.sample.contains('..')) {
-        faults << "${row.where}: the sample name '${row.sample}' cannot be used; allowed are up to 64 letters, digits, '.', '_' and '-' (no '..'), beginning with a letter or digit"
+        faults << "${row.where}: the sample name '${row.sample}' cannot be used; allowed are up to 64 letters, digits, '.', '_' and '-' (no '..'), beginning with a letter or digit${remedyOf(row)}"
     }
     else if (row.sample.toLowerCase() in reservedNames()) {
-        faults << "${row.where}: the sample name '${row.sample}' is reserved; choose another"
+        faults << "${row.where}: the sample name '${row.sample}' is reserved; choose another${remedyOf(row)}"
     }
+}
+
+/** What else to do about a name that comes from a file's. */
+def remedyOf(Map row) {
+    return row.named_after_file ? '; or name it in a samplesheet (columns sample,fasta)' : ''
 }
 
 /** The file of a row, or null and a fault. A relative path is looked up from the launch folder, then from the samplesheet's. */
@@ -85,7 +98,7 @@ def samplesheetRows(String input, List faults) {
     def columns = cells(lines[0][0])
     def missing = ['sample', 'fasta'].findAll { name -> !(name in columns) }
     if (missing) {
-        faults << "${sheet.name}: the column ${missing.join(' and ')} is missing; the first line has: ${columns.join(', ')}"
+        faults << "${sheet.name}: the column ${missing.join(' and ')} is missing; the first line has: ${columns.join(', ')}${separatorHint(lines[0][0])}"
         return []
     }
     if (lines.size() == 1) {
@@ -103,6 +116,12 @@ def samplesheetRows(String input, List faults) {
         }
         [sample: row.sample ?: '', fasta: row.fasta, where: where, folder: sheet.parent]
     }
+}
+
+/** What to do about a first line that something other than a comma separates. */
+def separatorHint(String line) {
+    def found = [';': 'semicolons', '\t': 'tabs'].find { mark, _name -> line.contains(mark) }
+    return found ? "; it seems to be separated by ${found.value}: commas are needed" : ''
 }
 
 /** Cells of a CSV line, trimmed; a cell in double quotes may hold commas. */
@@ -127,7 +146,7 @@ def fastaRows(String input, List faults) {
         if (sample == path.name.replaceFirst(/(?i)\.gz$/, '')) {
             faults << "--input: ${path.name} is neither a samplesheet (.csv) nor FASTA (.fa, .fasta or .fna, plain or .gz)"
         }
-        [sample: sample, fasta: path.toUriString(), where: path.name, folder: null]
+        [sample: sample, fasta: path.toUriString(), where: path.name, folder: null, named_after_file: true]
     }
     rows.groupBy { row -> row.sample }.findAll { _sample, same -> same.size() > 1 }.each { sample, same ->
         faults << "--input: ${same*.fasta.join(' and ')} would both be sample '${sample}'; rename one or use a samplesheet"

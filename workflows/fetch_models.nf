@@ -29,7 +29,7 @@ workflow FETCH {
 
     // A download of 6 GB takes a while, and Nextflow shows a task's output only when it has ended.
     def state = [running: true, last: '']
-    fetched.subscribe(onNext: { path -> log.info(path.text) }, onComplete: { state.running = false })
+    fetched.subscribe(onNext: { path -> log.info(path.getText('UTF-8')) }, onComplete: { state.running = false })
     channel.interval('5s') { _tick -> state.running ? whatIsNew(folder.resolve('.fetch.txt'), state) : channel.STOP }
         .filter { text -> text }
         .subscribe { text -> log.info(text) }
@@ -64,7 +64,7 @@ def namesIn(names, String option) {
 
 /** The fetch's latest line, '' where it has not changed since it was last asked for. */
 def whatIsNew(note, Map state) {
-    def text = note.exists() ? note.text.trim() : ''
+    def text = note.exists() ? note.getText('UTF-8').trim() : ''
     def fresh = text != state.last ? text : ''
     state.last = text
     return fresh

@@ -28,7 +28,7 @@ workflow PREDICT {
     // Which classifier, and which encoders it needs: {classifier: {...}, encoders: [{kind, folder, layer, digest}, ...]}
     checked = CHECK_MODELS(models, classifier, classifier.parent.parent == models, stateOf([models, classifier]), codeOf('check_models.py'))
     // JsonSlurperClassic: the maps of JsonSlurper build themselves when first read, and several operators read this one at once.
-    card = checked.json.map { json -> new groovy.json.JsonSlurperClassic().parseText(json.text) }
+    card = checked.json.map { json -> new groovy.json.JsonSlurperClassic().parseText(json.getText('UTF-8')) }
 
     frames = EXTRACT_FRAMES(
         samples,

@@ -1,6 +1,7 @@
 """What can go wrong for a known reason, and the exit code that says so (docs/usage.md lists them)."""
 
 import errno
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -51,8 +52,16 @@ def run_main(main: Callable[[], int | None]) -> None:
     except VirnucproError as e:
         print(f"error: {e}", file=sys.stderr)
         sys.exit(e.code)
-    except OSError as e:
-        if e.errno not in _DISK:
+    except Exception as e:
+        if _errno(e) not in _DISK:
             raise
         print(f"error: {e}; make room in the task's folder {Path.cwd()}, or check its disk", file=sys.stderr)
         sys.exit(EXIT_DISK)
+
+
+def _errno(error: Exception) -> int | None:
+    """The system's number of an error, which Polars gives in the message alone, of errors of its own too."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else None

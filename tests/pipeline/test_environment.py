@@ -1,4 +1,5 @@
-"""A Python without the packages of the pipeline: one line says what to do, there is no traceback and no second try."""
+"""What a run finds around it. A Python without the packages of the pipeline: one line says what to do, there is no
+traceback and no second try. No locale."""
 
 import os
 import sys
@@ -34,3 +35,9 @@ def test_packages_that_are_missing(nextflow, tmp_path, bare_python, args, packag
     assert "-profile docker" in line and "setup/install.py --where" in line
     assert "Traceback" not in run.text
     assert len(run.submitted()) == 1, "no other task, and no second try"
+
+
+def test_no_locale(nextflow, tmp_path):
+    """As under cron: Java reads ASCII then unless it is told otherwise."""
+    run = nextflow(tmp_path, "-profile", "test", "-stub", env={"LC_ALL": "C", "LANG": "C"})
+    assert run.code == 0, run.text

@@ -19,7 +19,7 @@ def reached(Map found, String name) {
     }
     found[name] = true
     def pattern = /(?m)^[ \t]*(?:from[ \t]+(virnucpro[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)|import[ \t]+(virnucpro[\w.]*))/
-    (path.text =~ pattern).each { _all, from, names, module ->
+    (path.getText('UTF-8') =~ pattern).each { _all, from, names, module ->
         def base = (from ?: module).replace('.', '/')
         def members = (names ?: '').replaceAll(/#[^\n]*|[()]/, '').split(',').collect { part -> part.trim().split(/\s+/)[0] }
         def parents = base.split('/').toList().inject([]) { list, part -> list + [list ? "${list[-1]}/${part}" : part] }

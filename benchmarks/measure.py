@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import statistics
 import subprocess
 import time
@@ -60,9 +61,10 @@ def table(costs: dict[str, list[Cost]], baseline: str | None = None) -> str:
 
 
 def machine() -> str:
-    """The machine in a line: processor, cores, Python."""
+    """The machine in a line: processor, its widest vector instructions, cores, Python."""
     text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     model = next(
         (x.split(":", 1)[1].strip() for x in text.splitlines() if x.startswith("model name")), platform.machine()
     )
-    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    vectors = next((name for name in ("avx512f", "avx2", "asimd") if re.search(rf"\b{name}\b", text)), "no AVX2")
+    return f"{model} ({vectors}), {os.cpu_count()} cores, Python {platform.python_version()}"

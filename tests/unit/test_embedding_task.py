@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from encoder_folders import fair_esm, random_peptides, save_dnabert_s, save_esm2, write_shard
+from fake_gpu import Event, FakeGpu
 
 from virnucpro import tables
 from virnucpro.embedding.embedder import Embedder
@@ -16,7 +17,7 @@ from virnucpro.embedding.events import Events
 from virnucpro.embedding.task import Task, run_task
 from virnucpro.encoders import dnabert_s, esm2
 from virnucpro.encoders.weights import sha256
-from virnucpro.errors import InputError, ModelError, UsageError, VirnucproError
+from virnucpro.errors import CudaFault, InputError, ModelError, UsageError, VirnucproError
 
 DIM = {"esm2": 40, "dnabert_s": 24}
 SHARDS, FRAMES = 3, 12
@@ -123,6 +124,60 @@ def test_identical_sequences_are_embedded_once(done, encoders, shards):
     model = {"esm2": esm2, "dnabert_s": dnabert_s}[done.kind].load(encoders[done.kind])
     tokens = model.tokenize(sorted(distinct)).length.sum()
     assert done.report["tokens"] == sum(s["tokens"] for s in done.report["shards"]) == tokens
+
+
+class TestOnAGpu:
+    """The same task with a stand-in for a GPU: half precision, compiled lengths, shards that overlap, late copies."""
+
+    @pytest.fixture(params=["esm2", "dnabert_s"])
+    def kind(self, request) -> str:
+        return request.param
+
+    @staticmethod
+    def least_cosine(done: Done, expected: np.ndarray) -> float:
+        found = done.vectors()
+        lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
+        return ((found * expected).sum(1) / np.maximum(lengths, 1e-9)).min()
+
+    def test_the_same_embeddings(self, kind, encoders, shards, tmp_path, monkeypatch):
+        expected = alone(kind, encoders[kind], shards)
+        gpu = FakeGpu(monkeypatch)
+        done = Done(kind, shards, encoders[kind], tmp_path)
+        assert self.least_cosine(done, expected) > 0.9999
+        report = done.report
+        assert report["device"] == {"type": "cuda", "name": "Fake GPU", "uuid": "GPU-fake"}
+        assert (report["precision"], report["batch_tokens"]) == ("fp16", 65536)
+        assert (report["processed"], report["peak_memory_bytes"]) == (SHARDS * FRAMES, 12345)
+        assert gpu.most_not_waited_for == 2, "one shard is computed while the one before is collected"
+        assert gpu.not_waited_for == 0
+        assert gpu.pinned > 2 * SHARDS
+        assert report["compiled_lengths"] and set(gpu.graphs) == set(report["compiled_lengths"])
+        assert report["compile_failure"] == ""
+
+    def test_a_result_that_is_not_waited_for_is_noticed_here(self, encoders, shards, tmp_path, monkeypatch):
+        expected = alone("esm2", encoders["esm2"], shards)
+        FakeGpu(monkeypatch, waits=False)
+        assert self.least_cosine(Done("esm2", shards, encoders["esm2"], tmp_path), expected) < 0.9
+
+    def test_a_fault_that_shows_when_the_results_are_waited_for(self, encoders, shards, tmp_path, monkeypatch):
+        gpu = FakeGpu(monkeypatch)
+
+        class Faulty(Event):
+            def synchronize(self):
+                raise torch.AcceleratorError("CUDA error: uncorrectable ECC error encountered")
+
+        monkeypatch.setattr(torch.cuda, "Event", lambda: Faulty(gpu))
+        with pytest.raises(CudaFault, match="uncorrectable ECC error"):
+            Done("esm2", shards, encoders["esm2"], tmp_path)
+
+    def test_out_of_memory(self, kind, encoders, shards, tmp_path, monkeypatch):
+        expected = alone(kind, encoders[kind], shards)
+        FakeGpu(monkeypatch, memory=300)
+        done = Done(kind, shards, encoders[kind], tmp_path)
+        assert self.least_cosine(done, expected) > 0.9999
+        assert done.report["oom_halvings"] > 0
+        assert done.report["batch_tokens"] <= 300
+        assert not done.report["failed"]
 
 
 def test_events(done):

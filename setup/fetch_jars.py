@@ -2,6 +2,7 @@
 """fetch_jars.py LOCK DIR: fetch the jars that LOCK names from Maven Central into DIR and check each one's SHA-256."""
 
 import hashlib
+import os
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,10 @@ def fetch(maven: MavenContext, line: str, folder: Path) -> str | None:
 
 
 def main() -> int:
+    # requests has a variable of its own for a site's certificates; pip, OpenSSL and curl know others.
+    known = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "PIP_CERT", "CURL_CA_BUNDLE")
+    if bundle := next((os.environ[name] for name in known if os.environ.get(name)), None):
+        os.environ["REQUESTS_CA_BUNDLE"] = bundle
     lock, folder = Path(sys.argv[1]), Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
     lines = [x for x in lock.read_text().splitlines() if x and not x.startswith("#")]

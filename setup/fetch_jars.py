@@ -27,7 +27,7 @@ def fetch(maven: MavenContext, line: str, folder: Path) -> str | None:
 
 def main() -> int:
     # requests has a variable of its own for a site's certificates; pip, OpenSSL and curl know others.
-    known = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "PIP_CERT", "CURL_CA_BUNDLE")
+    known = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "SSL_CERT_FILE")
     if bundle := next((os.environ[name] for name in known if os.environ.get(name)), None):
         os.environ["REQUESTS_CA_BUNDLE"] = bundle
     lock, folder = Path(sys.argv[1]), Path(sys.argv[2])

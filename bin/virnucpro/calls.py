@@ -38,6 +38,7 @@ def call_chunks(sample: Sample, scores: Scores) -> pl.DataFrame:
     for key in sorted(scores.reasons, reverse=True):  # reversed: the first of a chunk's frames is kept
         reasons[key // 6] = f"{FRAMES[key % 6]}: {scores.reasons[key]}"
     both = virus.astype(np.float64) + other  # exact, so that the share is not rounded across 0.5
+    both[scored < opened] = np.nan
     return sample.chunks.with_columns(
         pl.Series("open_count", opened, dtype=pl.Int32),
         pl.Series("scored_count", scored, dtype=pl.Int32),

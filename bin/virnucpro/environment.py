@@ -18,7 +18,7 @@ def without_package(name: str) -> str:
 def end_without_package(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """For sys.excepthook. A package that is not installed: status 2, as the next try would end so too. Else as ever."""
     name = getattr(error, "name", None) or ""
-    if not isinstance(error, ModuleNotFoundError) or "." in name or name == __package__:
+    if not isinstance(error, ModuleNotFoundError) or not name or "." in name or name == __package__:
         sys.__excepthook__(kind, error, trace)
         return
     print(without_package(name), file=sys.stderr)

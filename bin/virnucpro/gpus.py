@@ -88,27 +88,28 @@ def usable_gpus(listing: str, narrowed: str | None) -> list[str]:
     `listing` is what `nvidia-smi -L` prints, `narrowed` the value of CUDA_VISIBLE_DEVICES (None: not set): indexes,
     UUIDs or beginnings of them. Raises UsageError where it names none of the listed.
     """
-    gpus: list[tuple[str, list[str]]] = []
+    gpus: list[tuple[str, str, list[str]]] = []  # index, UUID, those of MIG devices; a lost GPU leaves a gap
     for found in _LISTED.finditer(listing):
         if found["index"] is None:
-            gpus[-1][1].append(found["uuid"])
+            gpus[-1][2].append(found["uuid"])
         else:
-            gpus.append((found["uuid"], []))
+            gpus.append((found["index"], found["uuid"], []))
     if narrowed is None or not gpus:
-        return [uuid for gpu, parts in gpus for uuid in parts or [gpu]]
+        return [uuid for _, gpu, parts in gpus for uuid in parts or [gpu]]
     tokens = [token.strip() for token in narrowed.split(",")]
     if tokens[0] in ("", "-1", "NoDevFiles"):  # how a scheduler says: none
         return []
     chosen: list[str] = []
     for token in tokens:
-        for index, (gpu, parts) in enumerate(gpus):
-            if token == str(index) or (token.startswith("GPU-") and gpu.startswith(token)):
+        for index, gpu, parts in gpus:
+            if token == index or (token.startswith("GPU-") and gpu.startswith(token)):
                 chosen += parts or [gpu]
             elif token.startswith("MIG-"):
                 chosen += [part for part in parts if part.startswith(token)]
     if not chosen:
+        known = ", ".join(gpu for _, gpu, _ in gpus)
         raise UsageError(
-            f"CUDA_VISIBLE_DEVICES={narrowed} names none of this machine's GPUs: {', '.join(gpu for gpu, _ in gpus)}; "
+            f"CUDA_VISIBLE_DEVICES={narrowed} names none of this machine's GPUs: {known}; "
             "unset it, or give indexes or UUIDs that `nvidia-smi -L` lists"
         )
     return list(dict.fromkeys(chosen))

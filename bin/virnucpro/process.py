@@ -54,8 +54,8 @@ def tune_gpu_allocator() -> None:
 
 
 def place_compiled_code() -> None:
-    """Where torch.compile keeps its code, for all tasks of a user on this machine. Triton's default is in the home
-    folder, which a container may lack or not be allowed to write."""
+    """Where torch.compile keeps its code, for all tasks of a user that share a temporary folder. Triton's default is in
+    the home folder, which a container may lack or not be allowed to write."""
     folder = Path(tempfile.gettempdir()) / f"nf-virnucpro-compiled-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)

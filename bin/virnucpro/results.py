@@ -135,7 +135,8 @@ def write_viruses(sequences: pl.DataFrame, regions: pl.DataFrame, files: list[Pa
     viral = sequences.filter(pl.col("state") == "virus")
     scores = dict(zip(viral["sequence"], viral["virus_score"], strict=True))
     spans: dict[int, list[str]] = {}
-    for number, start, end in regions.select("sequence", pl.col("start") + 1, "end").iter_rows():
+    of_viral = regions.filter(pl.col("sequence").is_in(viral["sequence"].implode()))
+    for number, start, end in of_viral.select("sequence", pl.col("start") + 1, "end").iter_rows():
         spans.setdefault(number, []).append(f"{start}-{end}")
     records = (record for file in files for record in read_fasta(file)) if scores else iter(())
     # No time stamp and no name inside: equal results are equal bytes.

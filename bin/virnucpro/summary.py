@@ -21,7 +21,7 @@ def summarise(sample: Sample, sequences: pl.DataFrame, chunks: pl.DataFrame, sco
     failures, total = _failures(sequences, scores, chunks)
     state = "failed" if sample.manifest["state"] == "failed" else "partial" if total else "complete"
     reason = sample.manifest["reason"]
-    if sequences.height and (sequences["state"] == "failed").all():
+    if sequences.height and not scores.scored.any() and (sequences["state"] == "failed").all():
         first = failures[0]
         state, reason = "failed", f"none of its sequences could be scored; the first, {first['id']}: {first['reason']}"
     return {

@@ -280,6 +280,7 @@ def test_a_failed_frame_fails_its_chunk_with_its_reason(root, tmp_path, sample):
     assert chunk["state"] == "failed"
     assert "dnabert_s: not a number" in chunk["reason"]
     assert chunk["virus_score"] == pytest.approx(0.9), "what could be scored is still shown"
+    assert chunk["chunk_score"] is None, "the whole chunk's could be another"
 
 
 @pytest.mark.parametrize("kind", ["dnabert_s", "esm2"])

@@ -22,8 +22,8 @@ def test_a_gpu_that_pytorch_has_no_code_for(monkeypatch, major, minor, works):
     gpu = SimpleNamespace(name="Some GPU", uuid="1", major=major, minor=minor)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: gpu)
-    # What the package that the pipeline installs says on a machine with a GPU.
-    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: torch._C._cuda_getArchFlags().split())
+    # What PyTorch's packages for CUDA 13 say on a machine with a GPU.
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80", "sm_90a", "sm_120", "compute_120"])
     if works:
         assert devices.choose_device("auto").uuid == "GPU-1"
     else:
@@ -35,6 +35,11 @@ def test_a_gpu_that_pytorch_has_no_code_for(monkeypatch, major, minor, works):
     ("reason", "error", "message"),
     [
         ("Found no NVIDIA driver on your system. Please check", UsageError, "started with GPU access"),
+        (
+            "The NVIDIA driver on your system is too old (found version 12040).",
+            UsageError,
+            "update it, or compute on CPUs",
+        ),
         ("Unexpected error from cudaGetDeviceCount(). Error 802: system not yet initialized", CudaFault, "Error 802"),
         ("No CUDA GPUs are available", CudaFault, "No CUDA GPUs are available"),
     ],

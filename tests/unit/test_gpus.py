@@ -202,10 +202,14 @@ def test_a_driver_that_fails_is_reported_and_is_no_gpu(machine, capsys):
 
 
 def test_a_lost_gpu_does_not_take_the_others_along(machine, capsys):
-    machine(TWO.splitlines()[0] + "\nUnable to determine the device handle for GPU1: GPU is lost\n", status=15)
+    listing = "Unable to determine the device handle for GPU0: GPU is lost\n" + TWO.splitlines()[1] + "\n"
+    machine(listing, status=15)
     with leased_gpu("auto") as lease:
-        assert lease.uuid == A
+        assert lease.uuid == B
     assert "GPU is lost" in capsys.readouterr().err
+    assert usable_gpus(listing, "1") == [B]
+    with pytest.raises(UsageError):
+        usable_gpus(listing, "0")
 
 
 def test_a_hanging_nvidia_smi_is_a_fault_of_the_gpu(machine, monkeypatch):

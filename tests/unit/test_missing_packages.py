@@ -13,6 +13,7 @@ import pytest
         ("import no_such_package.part", 2, "error: the Python package no_such_package is missing from "),
         ("import virnucpro.no_such_module", 1, "Traceback"),
         ("from json import no_such_name", 1, "Traceback"),
+        ("raise ModuleNotFoundError('pandas is needed for this')", 1, "Traceback"),
         ("1 / 0", 1, "Traceback"),
     ],
 )

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from virnucpro.calls import call_chunks, call_sequences
 from virnucpro.sample import Sample
 from virnucpro.scoring import Scores
 from virnucpro.summary import TOP, summarise
@@ -43,3 +44,30 @@ def test_calls_on_one_chunk_and_on_less_than_a_chunk_are_counted():
         ("other_scrap", 200, "other", 0.1, 1, 1, 0),
     ]
     assert summary_of(rows)["virus_calls"] == {"one_scored_chunk": 3, "shorter_than_a_chunk": 1}
+
+
+def test_a_sample_with_one_failed_frame_is_partial_and_not_failed():
+    """The sequence cannot be called, yet all but one of its chunks are scored."""
+    keys = np.arange(0, 600, 6)
+    p = np.full((100, 2), 0.5, np.float32)
+    p[42] = np.nan
+    scores = Scores(keys, p, {int(keys[42]): "out of memory"})
+    end = 500 * np.arange(1, 101)
+    chunks = pl.DataFrame({"sequence": 0, "number": np.arange(1, 101), "start": end - 500, "end": end})
+    sequences = pl.DataFrame(
+        {
+            "sequence": [0],
+            "id": ["contig"],
+            "description": "",
+            "length": 50_000,
+            "chunks": 100,
+            "state": "",
+            "reason": "",
+        }
+    )
+    manifest = {"state": "complete", "reason": "", "files": ["s.fa"], "bases": 50_000, "chunk_length": 500}
+    sample = Sample("s", manifest, sequences, chunks, keys)
+    called = call_chunks(sample, scores)
+    summary = summarise(sample, call_sequences(sample, called, 0.5), called, scores, 0.5)
+    assert summary["sequences"]["failed"] == summary["chunks"]["failed"] == 1
+    assert (summary["state"], summary["reason"]) == ("partial", "")

@@ -53,22 +53,23 @@ def gpuListing() {
 
 /** GPUs in the listing, a GPU with MIG devices counting as these, that CUDA_VISIBLE_DEVICES (null: all) leaves. */
 def countGpus(String listing, String narrowed) {
-    // [[GPU-..., [MIG-..., ...]], ...]
+    // [[index, GPU-..., [MIG-..., ...]], ...]; a lost GPU leaves a gap
     def gpus = []
     listing.eachLine { line ->
         def uuid = line.find(/\(UUID: ([^)]+)\)/) { _all, id -> id }
+        def number = line.find(/^\s*GPU (\d+):/) { _all, digits -> digits }
         if (uuid && line.trim().startsWith('MIG ')) {
-            gpus[-1][1] << uuid
+            gpus[-1][2] << uuid
         }
-        else if (uuid) {
-            gpus << [uuid, []]
+        else if (uuid && number) {
+            gpus << [number, uuid, []]
         }
     }
-    def tokens = narrowed == null ? gpus.indices*.toString() : narrowed.tokenize(', ')
+    def tokens = narrowed == null ? gpus.collect { gpu -> gpu[0] } : narrowed.tokenize(', ')
     return tokens.collectMany { token ->
-        gpus.withIndex().collectMany { gpu, index ->
-            def (uuid, parts) = gpu
-            def whole = token == "${index}".toString() || (token.startsWith('GPU-') && uuid.startsWith(token))
+        gpus.collectMany { gpu ->
+            def (number, uuid, parts) = gpu
+            def whole = token == number || (token.startsWith('GPU-') && uuid.startsWith(token))
             whole ? (parts ?: [uuid]) : parts.findAll { part -> token.startsWith('MIG-') && part.startsWith(token) }
         }
     }.unique().size()

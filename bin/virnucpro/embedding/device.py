@@ -22,6 +22,8 @@ GPU_TOKENS = (2048, 65536)
 BYTES_PER_WIDTH = {"fp32": 112, "fp16": 64, "bf16": 64}
 SHARE_OF_FREE_MEMORY = 0.6  # the rest is for fragments and for what the estimate misses
 
+OTHERWISE = ", or compute on CPUs (--use_gpu false; of this script --device cpu)"
+
 # What one more batch costs, in tokens (see batching.plan): reading the weights once more, and on a GPU idle units.
 OVERHEAD = {"cpu": 48, "cuda": 1024}
 
@@ -74,7 +76,12 @@ def _no_gpu() -> VirnucproError:
     if "no NVIDIA driver" in reason or torch.version.cuda is None:
         return UsageError(
             "--device cuda: PyTorch sees no GPU; check that the node has one, that the driver is loaded and that the "
-            "container was started with GPU access (--gpus all, --nv), or use --device cpu"
+            f"container was started with GPU access (--gpus all, --nv){OTHERWISE}"
+        )
+    if "driver on your system is too old" in reason:
+        return UsageError(
+            f"--device cuda: the NVIDIA driver is too old for CUDA {torch.version.cuda}, which this PyTorch is built "
+            f"for; update it{OTHERWISE}"
         )
     return CudaFault(f"the GPU or its driver does not work ({reason}); a retry on another node may")
 
@@ -86,7 +93,7 @@ def _check_generation(gpu) -> None:
     if (gpu.major, gpu.minor) < oldest:
         raise CudaFault(
             f"{gpu.name} has compute capability {gpu.major}.{gpu.minor}; PyTorch {torch.__version__} needs "
-            f"{oldest[0]}.{oldest[1]} or newer: give the task a newer GPU, or use --device cpu"
+            f"{oldest[0]}.{oldest[1]} or newer: give the task a newer GPU{OTHERWISE}"
         )
 
 

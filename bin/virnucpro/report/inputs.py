@@ -3,6 +3,7 @@
 import json
 import platform
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -72,8 +73,11 @@ def read_run(
 
 
 def _own_versions() -> dict[str, str]:
-    packages = ("multiqc", "pyyaml")
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
+    found = {"python": platform.python_version()}
+    for name in ("multiqc", "pyyaml"):
+        with suppress(metadata.PackageNotFoundError):  # the tables are written all the same
+            found[name] = metadata.version(name)
+    return found
 
 
 def _folder(folder: Path | None, pattern: str, required: tuple[str, ...], unreadable: list[str]) -> list[dict]:

@@ -120,7 +120,7 @@ def _scores(module: BaseMultiqcModule, samples: dict[str, dict[str, Any]]) -> No
     histograms = {n: s["score_histogram"] for n, s in samples.items() if sum(s.get("score_histogram") or [])}
     words = (
         "How the sequences' virus scores are spread. Two clear peaks, near 0 and near 1, mean that the classifier was "
-        "sure; a hump in the middle means that it was not."
+        "sure; the middle means that it was not, or that frames or chunks of a sequence disagree."
     )
     if not histograms:
         module.add_section(

@@ -24,23 +24,9 @@ process REPORT {
     // It takes the topic of versions, so its own tools cannot be in it (a process must not feed what it waits for);
     // the script adds them and writes report/versions.json.
     script:
-    // -resume does not hash what `workflow` holds: a report that is complete stays, with the command line that made it.
-    def launch = [
-        command_line: workflow.commandLine,
-        run_name: workflow.runName,
-        session: "${workflow.sessionId}",
-        started: "${workflow.start}",
-        profile: workflow.profile,
-        revision: workflow.revision,
-        commit: workflow.commitId,
-        main_script_id: workflow.scriptId,
-        pipeline_folder: "${workflow.projectDir}",
-        launch_folder: "${workflow.launchDir}",
-        work_folder: "${workflow.workDir}",
-    ]
     """
     cat > launch.json <<'JSON'
-    ${groovy.json.JsonOutput.toJson(launch)}
+    ${groovy.json.JsonOutput.toJson(launchFacts())}
     JSON
     cat > expected.json <<'JSON'
     ${expected.replace('\n', '\n    ')}
@@ -64,4 +50,22 @@ process REPORT {
     echo '{"format": 1, "complete": true, "problems": []}' > report/summary.json
     echo '{}' | tee report/params.json > report/versions.json
     """
+}
+
+// A function, so that these are no values of the task: -resume, which hashes those, keeps a report that is complete, with
+// the command line that made it.
+def launchFacts() {
+    return [
+        command_line: workflow.commandLine,
+        run_name: workflow.runName,
+        session: "${workflow.sessionId}",
+        started: "${workflow.start}",
+        profile: workflow.profile,
+        revision: workflow.revision,
+        commit: workflow.commitId,
+        main_script_id: workflow.scriptId,
+        pipeline_folder: "${workflow.projectDir}",
+        launch_folder: "${workflow.launchDir}",
+        work_folder: "${workflow.workDir}",
+    ]
 }

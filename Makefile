@@ -1,5 +1,5 @@
-# make run     the bundled example with the bundled demo model
-# make test    the whole test suite
+# make run     the bundled example with the bundled model, compact
+# make test    linters, pytest, and nf-test where it is on PATH
 # make lint    every checker
 # make bench   benchmarks, some 40 minutes
 # make images  the two container images (Docker)
@@ -22,7 +22,7 @@ setup:
 	@$(PYTHON) setup/install.py
 
 run: setup
-	@$(WITH_ENVIRONMENT) nextflow run . -profile test --outdir "$(OUTDIR)" -resume
+	@$(WITH_ENVIRONMENT) nextflow run . --input assets/example/samples.csv --outdir "$(OUTDIR)" -resume
 
 test: setup
 	@$(WITH_ENVIRONMENT) tests/run.sh

@@ -15,7 +15,7 @@ from encoder_folders import save_dnabert_s
 from safetensors.torch import load_file
 from torch import Tensor
 
-from virnucpro.encoders import dnabert_s
+from virnucpro.encoders.dnabert_s import model as dnabert_s
 
 GENOME = Path(__file__).resolve().parent.parent / "assets" / "example" / "ecoli.fa.gz"
 SHAPE = {"layers": 12, "dim": 768, "heads": 12, "hidden": 3072}

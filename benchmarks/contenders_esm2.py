@@ -13,7 +13,7 @@ from encoder_folders import save_esm2
 from virnucpro.embedding.batching import plan
 from virnucpro.embedding.device import OVERHEAD, choose_budget, choose_device
 from virnucpro.embedding.embedder import Embedder
-from virnucpro.encoders import esm2
+from virnucpro.encoders.esm2 import model as esm2
 
 SIZES = {"8M": (6, 320, 20), "35M": (12, 480, 20)}  # layers, width, heads
 RESIDUES = list("ACDEFGHIKLMNPQRSTVWY")

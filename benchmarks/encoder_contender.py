@@ -14,18 +14,19 @@ import sys
 import time
 from pathlib import Path
 
+from virnucpro import runtime
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "bin"), str(ROOT / "tests" / "unit")]
+sys.path[:0] = [str(ROOT / "bin"), str(ROOT / "tests" / "support")]
 
 
 def main() -> None:
-    from virnucpro import process
 
     kind, contender, size, threads, memory = sys.argv[1:]
-    process.use_threads(int(threads))
+    runtime.use_threads(int(threads))
     if memory == "ours":
-        process.keep_freed_memory()
-        process.bound_kernel_cache()
+        runtime.keep_freed_memory()
+        runtime.bound_kernel_cache()
     # Only now, since it imports PyTorch.
     run = importlib.import_module(f"contenders_{kind}").CONTENDERS[contender](size)
     print(json.dumps({"ready": True}), flush=True)

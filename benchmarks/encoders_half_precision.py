@@ -19,10 +19,11 @@ import numpy as np
 import pyarrow.parquet as pq
 from measure import machine
 
+from virnucpro.bundle.classifier import read_classifier
+from virnucpro.calling.mlp import Mlp
 from virnucpro.embedding.events import Events
-from virnucpro.embedding.task import Task, run_task
-from virnucpro.mlp import Mlp
-from virnucpro.models.classifier import read_classifier
+from virnucpro.embedding.settings import Task
+from virnucpro.embedding.task import run_task
 
 ROOT = Path(__file__).resolve().parent.parent
 PRECISIONS = ("fp32", "fp16", "bf16")
@@ -32,8 +33,8 @@ def embed(
     kind: str, encoder: Path, layer: int | str, shards: Path, out: Path, precision: str, device: str
 ) -> np.ndarray:
     """float32 [frames, dim]: what a task of that precision writes, shard after shard."""
-    events = Events(out / "events.jsonl", "bin", kind, 1)
-    run_task(Task(kind, shards, encoder, "bin", out, layer=layer, precision=precision, device=device), events)
+    events = Events(out / "events.jsonl", "task", kind, 1)
+    run_task(Task(kind, shards, encoder, "task", out, layer=layer, precision=precision, device=device), events)
     columns = [pq.read_table(path)["embedding"].combine_chunks() for path in sorted(out.glob(f"*.{kind}.parquet"))]
     return np.concatenate([c.flatten().to_numpy().reshape(len(c), -1) for c in columns])
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from measure import machine, run, spread
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "bin"), str(ROOT / "tests" / "unit")]
+sys.path[:0] = [str(ROOT / "bin"), str(ROOT / "tests" / "support")]
 
 SHARD = 200  # frames
 BAR = 10.5
@@ -41,8 +41,15 @@ def main() -> None:
         for round_ in range(a.rounds):
             for times, runs in figures.items():
                 out = folder / f"out_{times}_{round_}"
-                command = [sys.executable, ROOT / "bin" / "embed_esm2.py", "--shards", folder / f"shards_{times}"]
-                command += ["--encoder", encoder, "--bin", "b", "--out", out, "--device", "cpu"]
+                command = [
+                    sys.executable,
+                    ROOT / "bin" / "embed.py",
+                    "--kind",
+                    "esm2",
+                    "--shards",
+                    folder / f"shards_{times}",
+                ]
+                command += ["--encoder", encoder, "--task", "b", "--out", out, "--device", "cpu"]
                 cost = run([*command, "--threads", a.threads])
                 report = json.loads((out / "b.report.json").read_text())
                 runs.append({"wall": report["seconds"]["work"], "cpu": cost.cpu, "memory": cost.memory})

@@ -18,7 +18,7 @@ from measure import machine, run, table, take_turns
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 
 def draw(genome: Path, megabases: int, path: Path) -> None:

@@ -1,20 +1,21 @@
 #!/usr/bin/env python3
-"""The encoders on one GPU: what is fastest, how near it comes to the GPU's peak, and what precision costs.
+"""The encoders on one GPU: whether the kernels are right there, how fast they are, how near the GPU's peak they come.
 
-    benchmarks/gpu_encoders.py [--esm2 3B] [--seconds 10] [--peak TFLOPS] [--device cuda]
+    benchmarks/gpu_encoders.py [--esm2 3B] [--seconds 5] [--peak TFLOPS] [--device cuda]
 
-Random weights in the published shapes (ESM-2 3B, DNABERT-S), sequences of 500-base chunks: 166 residues, or 98 to 120
-byte-pair tokens. Each way runs for some seconds after warming up: fp16 against bf16, eager against compiled (with a
-graph per length, or one for all), dense batches of equal length against packed rows of mixed lengths (varlen
-attention), several token budgets. Needs no files and no network, and 16 GB of GPU memory for 3B.
-`--device cpu --esm2 tiny --seconds 0` tries the script itself.
+First correctness: embeddings of packed rows against plain PyTorch in fp32, in published head sizes. Then speed, with
+random weights in the published shapes (ESM-2 3B, DNABERT-S) and sequences of 500-base chunks, 166 residues or 98 to 120
+byte-pair tokens: packed rows against padded ones and plain PyTorch, the bare encoder against a task's batches from host
+memory, one length against 20 to 166 residues, fp16 against bf16. Last the loading of weights from a file. Needs no
+network, 16 GB of GPU memory for 3B, some 3 GB of disk, and at most five minutes on an H100.
+`--device cpu --esm2 tiny --seconds 0` tries the script itself, without the kernels.
 """
 
 import argparse
-import gc
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -23,31 +24,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bin"))
 import numpy as np
 import torch
 from encoders_drift import drift
-from random_encoders import ESM2, peptide_tokens, random_dnabert_s, random_esm2, varlen_hidden
+from random_encoders import ESM2, peptide_tokens, random_dnabert_s, random_esm2
+from safetensors.torch import save_file
 
-from virnucpro.embedding.compiled import FrequentLengths
 from virnucpro.embedding.device import configure_gpu
 from virnucpro.embedding.embedder import Embedder
 from virnucpro.encoders.ragged import Ragged, ragged
+from virnucpro.encoders.weights import open_weights
+from virnucpro.verify.speed import peak_of
 
-# Dense 16-bit TFLOP/s by the makers' data sheets
-PEAKS = {"H200": 989, "H100": 989, "A100": 312, "L40S": 362, "L4": 121, "RTX 4090": 165, "RTX 3090": 71}
-BUDGETS = (8192, 16384, 32768, 65536)
-SMALL_BUDGETS = (256, 512)  # to try the script itself
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
-
-
-@torch.inference_mode()
-def speed(run: Callable[[], int], seconds: float, device: torch.device) -> float:
-    """Tokens per second: `run` computes once and gives its tokens; the first runs, which compile, are not counted."""
-    for _ in range(3 if seconds else 1):
-        run()
-    synchronise(device)
-    tokens, began = 0, time.perf_counter()
-    while tokens == 0 or time.perf_counter() - began < seconds:
-        tokens += run()
-        synchronise(device)
-    return tokens / (time.perf_counter() - began)
+# What the packed way has to reach on an H100 in fp16 (tokens/s; frames/s)
+BARS = {"ESM-2 3B": 100_000, "DNABERT-S": 17_000}
 
 
 def synchronise(device: torch.device) -> None:
@@ -55,7 +43,17 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-Ways = Iterator[tuple[str, Callable[[], int]]]
+@torch.inference_mode()
+def speed(run: Callable[[], int], seconds: float, device: torch.device) -> float:
+    """Tokens per second: `run` computes once and gives its tokens; the first runs are not counted."""
+    for _ in range(2 if seconds else 1):
+        run()
+    synchronise(device)
+    tokens, began = 0, time.perf_counter()
+    while tokens == 0 or time.perf_counter() - began < seconds:
+        tokens += run()
+        synchronise(device)
+    return tokens / (time.perf_counter() - began)
 
 
 class Table:
@@ -83,117 +81,48 @@ def flops_per_token(model: torch.nn.Module) -> float:
     return 2.0 * sum(m.weight.numel() for m in model.modules() if isinstance(m, torch.nn.Linear))
 
 
-def esm2_table(size: str, device: torch.device, seconds: float, peak: float | None, budgets: tuple[int, ...]) -> None:
-    table = None
-    for precision, dtype in DTYPES.items():
-        model = random_esm2(size, device, dtype)
-        if table is None:
-            table = Table(f"ESM-2 {size}, 166 residues", flops_per_token(model), peak, "peptides", 168)
-        for name, run in esm2_ways(model, device, budgets):
-            table.add(f"{precision}, {name}", run, seconds, device)
-        model = run = None
-        free_memory()
+@torch.inference_mode()
+def correctness(device: torch.device) -> None:
+    """Least cosine of packed rows in half precision to plain PyTorch in fp32, as it is and centred."""
+    print("\n### Packed rows against plain PyTorch in fp32, 64 sequences of 1 to 1,022 residues or tokens\n")
+    print("| encoder | precision | least cosine | less the mean embedding |\n| --- | --- | --- | --- |", flush=True)
+    for size in ("8M", "35M", "150M", "650M", "DNABERT-S"):
+        encoder = partial(random_dnabert_s, small=False) if size == "DNABERT-S" else partial(random_esm2, size)
+        tokens = peptide_tokens(64, np.concatenate((np.arange(1, 200), [500, 1022])))
+        exact = run_packed(encoder(device=device, dtype=torch.float32), tokens, device, packed=False)
+        for name, dtype in DTYPES.items():
+            found = run_packed(encoder(device=device, dtype=dtype), tokens, device, packed=True)
+            least = [torch.cosine_similarity(found - m, exact - m, dim=1).min().item() for m in (0, exact.mean(0))]
+            print(f"| {size} | {name} | {least[0]:.7f} | {least[1]:.6f} |", flush=True)
 
 
-def esm2_ways(model: torch.nn.Module, device: torch.device, budgets: tuple[int, ...]) -> Ways:
-    """Ways to run one model, each with its name."""
-    rows = 10 * budgets[-1] // 168
-    exact, mixed = peptide_tokens(rows, np.array([166])), peptide_tokens(rows, np.arange(100, 167))
-    for budget in budgets:
-        ids = torch.from_numpy(exact.rows(np.arange(budget // 168), 168, 1)).to(device)
-        yield f"eager, {budget:,} tokens", partial(compute, model, ids)
-    some = np.arange(budgets[-1] // 168)
-    length = torch.from_numpy(mixed.length[some]).to(device)
-    wide = torch.from_numpy(mixed.rows(some, 168, 1)).to(device)
-    packed = wide[torch.arange(168, device=device) < length[:, None]]
-    yield "eager, 100 to 166 residues, padded", partial(compute, model, wide, length)
-    yield "eager, 100 to 166 residues, packed (varlen)", partial(varlen, model, packed, length)
-    yield "eager, as a task without compiling", task(model, exact, device, budgets[-1])
-    yield from compiled_ways(model, ids, None)
-    yield "as a task runs it", compiled_task(model, exact, device, budgets[-1])
+def run_packed(model: torch.nn.Module, tokens: Ragged, device: torch.device, packed: bool) -> torch.Tensor:
+    vectors, failed = Embedder(model, device, 16384, 1024, packed).embed(tokens)
+    assert not failed, failed
+    return torch.from_numpy(vectors)
 
 
-def compiled_ways(model: torch.nn.Module, ids: torch.Tensor, length: torch.Tensor | None) -> Ways:
-    """For the largest of the eager batches; the model is left as it was."""
-    for name, one_graph in (("a graph per length", False), ("one graph", True)):
-        frequent = FrequentLengths(model, worth=1, one_graph=one_graph)
-        yield f"compiled, {name}, {ids.numel():,} tokens", partial(compiled, frequent, model, ids, length)
-        release(model)
+def ways(table: Table, name: str, model: torch.nn.Module, sets: dict[str, Ragged], budget: int, *how) -> None:
+    """The bare encoder, a task, and plain PyTorch, for each set of sequences. how: seconds, device."""
+    device = how[1]
+    for kind, tokens in sets.items():
+        if device.type == "cuda":
+            rows = np.flatnonzero(np.cumsum(tokens.length) <= budget)
+            flat, starts = (torch.from_numpy(part).to(device) for part in tokens.pack(rows))
+            longest = int(tokens.length[rows].max())
+            table.add(f"{name}, {kind}, packed, bare", partial(bare, model, flat, starts, longest), *how)
+            table.add(f"{name}, {kind}, packed, a task", task(model, tokens, device, budget, True), *how)
+        table.add(f"{name}, {kind}, padded, a task", task(model, tokens, device, budget, False), *how)
 
 
-def compiled(frequent: FrequentLengths, model: torch.nn.Module, ids: torch.Tensor, length: torch.Tensor | None) -> int:
-    """The first call compiles, for another length too: one graph serves all lengths once it has met two."""
-    if not frequent.lengths:
-        width = ids.shape[1] - 8
-        frequent.count(len(ids), width)
-        model(ids[:, :width].contiguous(), None if length is None else length.clamp(max=width))
-        frequent.count(*ids.shape)
-    return unless_failed(frequent, partial(compute, model, ids, length))
+def bare(model: torch.nn.Module, flat: torch.Tensor, starts: torch.Tensor, longest: int) -> int:
+    model.packed(flat, starts, longest)
+    return len(flat)
 
 
-def unless_failed(frequent: FrequentLengths, run: Callable[[], int]) -> int:
-    """Where compiling failed, the eager speed must not stand in its place."""
-    tokens = run()
-    if frequent.failure:
-        raise RuntimeError(f"not compiled: {frequent.failure}")
-    return tokens
-
-
-def release(model: torch.nn.Module) -> None:
-    """Undo what FrequentLengths did."""
-    for block in model.blocks:
-        del block.forward
-    torch._dynamo.reset()
-
-
-def free_memory() -> None:
-    """Of a model that is done with: compiled blocks refer to themselves, so that only the collector finds them."""
-    torch._dynamo.reset()
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
-def dnabert_s_table(device: torch.device, seconds: float, peak: float | None, budgets: tuple[int, ...]) -> None:
-    length = np.random.default_rng(0).integers(98, 121, 10 * budgets[-1] // 120)
-    table = None
-    for precision, dtype in DTYPES.items():
-        model = random_dnabert_s(device, dtype, budgets == SMALL_BUDGETS)
-        if table is None:
-            mean = float(length.mean())
-            table = Table("DNABERT-S, 98 to 120 tokens", flops_per_token(model), peak, "frames", mean)
-        for name, run in dnabert_s_ways(model, device, length, budgets):
-            table.add(f"{precision}, {name}", run, seconds, device)
-        model = run = None
-        free_memory()
-
-
-def dnabert_s_ways(model: torch.nn.Module, device: torch.device, length: np.ndarray, budgets: tuple[int, ...]) -> Ways:
-    tokens = ragged(np.random.default_rng(0).integers(5, 4096, length.sum()), length)
-    for budget in budgets:
-        some = np.argsort(-length, kind="stable")[: budget // 120]
-        ids = torch.from_numpy(tokens.rows(some, 120, 0)).to(device)
-        real = torch.from_numpy(length[some]).to(device)
-        yield f"eager, {budget:,} tokens", partial(compute, model, ids, real)
-    yield "eager, as a task without compiling, exact lengths", task(model, tokens, device, budgets[-1])
-    yield "eager, as a task without compiling, multiples of 8", task(model, tokens, device, budgets[-1], multiple=8)
-    yield from compiled_ways(model, ids, real)
-    yield "as a task runs it", compiled_task(model, tokens, device, budgets[-1], multiple=8)
-
-
-def compute(model: torch.nn.Module, ids: torch.Tensor, length: torch.Tensor | None = None) -> int:
-    model(ids, length)
-    return ids.numel() if length is None else int(length.sum())
-
-
-def varlen(model: torch.nn.Module, packed: torch.Tensor, length: torch.Tensor) -> int:
-    varlen_hidden(model, packed, length)
-    return len(packed)
-
-
-def task(model: torch.nn.Module, tokens: Ragged, device: torch.device, budget: int, **settings) -> Callable[[], int]:
+def task(model: torch.nn.Module, tokens: Ragged, device: torch.device, budget: int, packed: bool) -> Callable[[], int]:
     """Batches from host memory and results back to it, as in an embedding task."""
-    embedder = Embedder(model, device, budget, 1024, **settings)
+    embedder = Embedder(model, device, budget, 1024, packed)
 
     def run() -> int:
         embedder.embed(tokens)
@@ -202,18 +131,24 @@ def task(model: torch.nn.Module, tokens: Ragged, device: torch.device, budget: i
     return run
 
 
-def compiled_task(
-    model: torch.nn.Module, tokens: Ragged, device: torch.device, budget: int, **settings
-) -> Callable[[], int]:
-    """Likewise, with every length compiled: a task does so for lengths that occur often."""
-    frequent = FrequentLengths(model, worth=1)
-    return partial(unless_failed, frequent, task(model, tokens, device, budget, frequent=frequent, **settings))
+def loading(device: torch.device) -> None:
+    """Weights from a file in the page cache to the device, as `load` takes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        tensors = {f"t{i}": torch.zeros(10240, 2560, dtype=torch.float16) for i in range(48)}
+        save_file(tensors, Path(folder) / "model.safetensors")
+        began = time.perf_counter()
+        with open_weights(Path(folder), device) as weights:
+            kept = [weights.get(name, torch.float16) for name in tensors]
+        synchronise(device)
+        gigabytes, seconds = sum(t.nbytes for t in kept) / 1e9, time.perf_counter() - began
+        whole = 5.7 * seconds / gigabytes  # ESM-2 3B
+        print(f"\nWeights: {gigabytes:.1f} GB in {seconds:.2f} s; the 5.7 GB of ESM-2 3B take {whole:.1f} s")
 
 
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--esm2", choices=ESM2, default="3B")
-    p.add_argument("--seconds", type=float, default=10.0, help="for each way")
+    p.add_argument("--seconds", type=float, default=5.0, help="for each way")
     p.add_argument("--peak", type=float, help="TFLOP/s of 16-bit matrix products, if not known by the GPU's name")
     p.add_argument("--device", default="cuda")
     a = p.parse_args()
@@ -222,13 +157,34 @@ def main() -> None:
         raise SystemExit("PyTorch sees no GPU")
     configure_gpu()
     name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
-    peak = a.peak or next((tflops for part, tflops in PEAKS.items() if part in name), None)
-    print(f"{name}, torch {torch.__version__}, CUDA {torch.version.cuda}, peak {peak} TFLOP/s")
-    budgets = SMALL_BUDGETS if a.esm2 == "tiny" else BUDGETS
-    esm2_table(a.esm2, device, a.seconds, peak, budgets)
-    dnabert_s_table(device, a.seconds, peak, budgets)
-    print("\n### Cosine to fp32, random weights (benchmarks/encoders_drift.py)\n")
-    drift(a.esm2, device, rows=4 if a.esm2 == "tiny" else 64)
+    peak = a.peak or peak_of(name)
+    print(f"{name}, torch {torch.__version__}, CUDA {torch.version.cuda}, peak {peak} TFLOP/s; bars: {BARS}")
+    small = a.esm2 == "tiny"
+    budget = 512 if small else 65536
+    if device.type == "cuda":
+        correctness(device)
+    rows = 8 * budget // 168
+    peptides = {
+        "166 residues": peptide_tokens(rows, np.array([166])),
+        "20 to 166 residues": peptide_tokens(2 * rows, np.arange(20, 167)),
+    }
+    length = np.random.default_rng(0).integers(98, 121, rows)
+    frames = {"98 to 120 tokens": ragged(np.random.default_rng(0).integers(5, 4096, length.sum()), length)}
+    for title, unit, mean, sets, make in (
+        (f"ESM-2 {a.esm2}", "peptides", 168, peptides, partial(random_esm2, a.esm2)),
+        ("DNABERT-S", "frames", float(length.mean()), frames, partial(random_dnabert_s, small=small)),
+    ):
+        table = None
+        for precision, dtype in DTYPES.items():
+            model = make(device=device, dtype=dtype)
+            table = table or Table(title, flops_per_token(model), peak, unit, mean)
+            ways(table, precision, model, sets, budget, a.seconds, device)
+            del model
+    print("\n### Cosine to fp32, random weights, padded rows (benchmarks/encoders_drift.py)\n")
+    drift(a.esm2, device, rows=4 if small else 16)
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        loading(device)
 
 
 if __name__ == "__main__":

@@ -7,20 +7,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bin"))
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
-from virnucpro.encoders import dnabert_s, esm2
+from virnucpro.encoders.dnabert_s import model as dnabert_s
+from virnucpro.encoders.esm2 import model as esm2
 from virnucpro.encoders.ragged import Ragged, ragged
-
-# Layers, width, heads
-ESM2 = {
-    "tiny": (2, 64, 4),
-    "8M": (6, 320, 20),
-    "35M": (12, 480, 20),
-    "150M": (30, 640, 20),
-    "650M": (33, 1280, 20),
-    "3B": (36, 2560, 40),
-}
+from virnucpro.verify.shapes import ESM2_SHAPES as ESM2
 
 
 def random_esm2(size: str, device: torch.device, dtype: torch.dtype) -> esm2.ESM2:
@@ -32,7 +23,7 @@ def random_esm2(size: str, device: torch.device, dtype: torch.dtype) -> esm2.ESM
     fill(model, device, dtype)
     d = dim // heads
     angle = torch.outer(torch.arange(esm2.MAX_TOKENS), 1e4 ** -(torch.arange(0, d, 2) / d))
-    model.rotation = torch.stack((angle.cos(), angle.sin()), dim=-1)[None, :, None, None].to(device, dtype)
+    model.rotation = torch.stack((angle.cos(), angle.sin()), dim=-1).to(device, dtype)
     return model.eval()
 
 
@@ -79,22 +70,3 @@ def peptide_tokens(count: int, lengths: np.ndarray) -> Ragged:
     end = np.cumsum(length)
     flat[end - length], flat[end - 1] = esm2.BOS, esm2.EOS
     return ragged(flat, length)
-
-
-def varlen_hidden(model: esm2.ESM2, tokens: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-    """The encoder on rows packed one after another, [tokens] -> [tokens, D]: no padding whatever the lengths."""
-    from torch.nn.attention.varlen import varlen_attn
-
-    ends = F.pad(length.cumsum(0), (1, 0)).int()
-    longest = int(length.max())
-    place = torch.arange(len(tokens), device=tokens.device) - ends[:-1].long().repeat_interleave(length)
-    rotation = model.rotation[:, place]  # [1, tokens, 1, 1, d/2, 2]
-    x = model.embed(tokens) * model.config.scale
-    for block in model.blocks:
-        dtype = block.qkv.dtype
-        qkv = block.qkv(block.attention_norm(x).to(dtype)).view(len(tokens), 3, block.heads, -1)
-        turned = esm2.rotate(qkv[None, :, :2], rotation)[0]  # [tokens, 2, H, d]
-        a = varlen_attn(turned[:, 0], turned[:, 1], qkv[:, 2].contiguous(), ends, ends, longest, longest)
-        x = x + block.out(a.flatten(1))
-        x = x + block.down(F.gelu(block.up(block.mlp_norm(x).to(dtype))))
-    return model.norm(x)

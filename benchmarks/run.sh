@@ -9,7 +9,9 @@ if [ -e "$genome" ]; then
 else
     echo "extract_frames.py: skipped, there is no $genome (Debian's package bowtie-examples, or set GENOME)" >&2
 fi
+./imports.py
 ./packing.py
+./training_stream.py
 ./orchestration.py
 for encoder_benchmark in encoders*.py; do
     [ ! -e "$encoder_benchmark" ] || python3 "$encoder_benchmark"

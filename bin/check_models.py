@@ -5,17 +5,33 @@ import argparse
 import json
 from pathlib import Path
 
+from virnucpro.bundle.bundle import (
+    Bundle,
+    Encoder,
+    Selection,
+    check,
+    check_encoders,
+    check_second,
+    digest_of,
+    open_bundle,
+)
+from virnucpro.bundle.classifier import CLASSIFIER
 from virnucpro.errors import ModelError, run_main
-from virnucpro.models.bundle import Bundle, Selection, check, open_bundle
-from virnucpro.models.classifier import CLASSIFIER
+from virnucpro.files import whole
 
 CARD = (
     "name",
     "title",
     "chunk_length",
+    "frames",
+    "min_stretch",
+    "rule",
     "classes",
+    "viral",
     "purpose",
     "limits",
+    "calibration",
+    "thresholds",
     "training",
     "evaluation",
     "citation",
@@ -29,6 +45,14 @@ def main() -> None:
     what = "check what this one needs (the only one if empty); without this option all of the bundle is checked"
     cli.add_argument("--classifier", metavar="NAME_OR_PATH", help=what)
     cli.add_argument(
+        "--second", metavar="NAME_OR_PATH", help="a second one, for sequences of which the first can read nothing"
+    )
+    cli.add_argument(
+        "--encoders",
+        metavar="NAMES",
+        help="check these, separated by commas, to train a classifier on; all of the bundle if empty",
+    )
+    cli.add_argument(
         "--chunk_length", type=int, metavar="BASES", help="fail unless the classifier reads chunks of this length"
     )
     cli.add_argument("--json", type=Path, metavar="OUT", help="write what was found (of one classifier)")
@@ -38,15 +62,27 @@ def main() -> None:
     args = cli.parse_args()
     bundle = open_bundle(args.models, full=args.full, say=lambda text: print(f"  {text}", flush=True))
     print(f"bundle {bundle.name} in {bundle.folder}")
-    if args.classifier is not None or args.json:
+    if args.encoders is not None:
+        encoders = check_encoders(bundle, [name.strip() for name in args.encoders.split(",") if name.strip()])
+        digest = digest_of([[e.kind, e.layer, e.digest] for e in encoders])
+        write(args.json, {"format": 1, "bundle": bundle.name, "digest": digest, "encoders": listed(bundle, encoders)})
+        print(f"complete: {' and '.join(e.name for e in encoders)}")
+    elif args.classifier is not None or args.json:
         selection = check(bundle, args.classifier or "", args.chunk_length)
-        if args.json:
-            part = args.json.with_name(args.json.name + ".part")
-            part.write_text(json.dumps(describe(bundle, selection), indent=1, default=str) + "\n", encoding="utf-8")
-            part.replace(args.json)
-        print(f"{selection.classifier.name}: complete, and fits {' and '.join(e.name for e in selection.encoders)}")
+        second = check_second(bundle, selection, args.second) if args.second else None
+        write(args.json, describe(bundle, selection, second))
+        for one in (selection, second):
+            if one:
+                print(f"{one.classifier.name}: complete, and fits {' and '.join(e.name for e in one.encoders)}")
     else:
         check_all(bundle)
+
+
+def write(path: Path | None, found: dict) -> None:
+    """Write the JSON so that it is whole or absent; nothing where no path was given."""
+    if path:
+        with whole(path) as part:
+            part.write_text(json.dumps(found, indent=1, default=str) + "\n", encoding="utf-8")
 
 
 def check_all(bundle: Bundle) -> None:
@@ -68,20 +104,29 @@ def check_all(bundle: Bundle) -> None:
     print(f"complete; classifiers: {', '.join(bundle.names('classifiers', CLASSIFIER)) or 'none'}")
 
 
-def describe(bundle: Bundle, selection: Selection) -> dict:
+def describe(bundle: Bundle, selection: Selection, second: Selection | None = None) -> dict:
     """The JSON of --json. A `folder` is relative to the bundle; that of a classifier outside it is absolute."""
-    c = selection.classifier
+
+    def card(one: Selection) -> dict:
+        c = one.classifier
+        return {name: getattr(c, name) for name in CARD} | {"folder": where(bundle, c.folder)}
+
     return {
         "format": 1,
         "bundle": selection.bundle,
-        "digest": selection.digest,
-        "classifier": {name: getattr(c, name) for name in CARD} | {"folder": where(bundle, c.folder)},
-        "encoders": [
-            {"kind": e.kind, "name": e.name, "folder": where(bundle, e.folder), "layer": e.layer, "dim": e.dim}
-            | {"layers": e.layers, "parameters": e.parameters, "sha256": e.sha256, "digest": e.digest}
-            for e in selection.encoders
-        ],
+        "digest": digest_of([selection.digest, second.digest]) if second else selection.digest,
+        "classifier": card(selection),
+        "second": card(second) if second else None,
+        "encoders": listed(bundle, selection.encoders),
     }
+
+
+def listed(bundle: Bundle, encoders: tuple[Encoder, ...]) -> list[dict]:
+    return [
+        {"kind": e.kind, "name": e.name, "folder": where(bundle, e.folder), "layer": e.layer, "dim": e.dim}
+        | {"layers": e.layers, "parameters": e.parameters, "sha256": e.sha256, "digest": e.digest}
+        for e in encoders
+    ]
 
 
 def where(bundle: Bundle, folder: Path) -> str:

@@ -5,14 +5,19 @@ import argparse
 import json
 from pathlib import Path
 
-from virnucpro import results
-from virnucpro.calls import call_chunks, call_sequences, check_accounts
-from virnucpro.errors import run_main
-from virnucpro.mlp import Mlp
-from virnucpro.models.classifier import read_classifier
-from virnucpro.sample import read_sample
-from virnucpro.scoring import score
-from virnucpro.summary import summarise
+import polars as pl
+
+from virnucpro.bundle.classifier import CLASSIFIER, Classifier, read_classifier
+from virnucpro.calling import region_files, results
+from virnucpro.calling.calibration import Calibration, call_by_rate, read_calibration, with_probabilities
+from virnucpro.calling.calls import call_chunks, call_sequences, check_accounts, deciding
+from virnucpro.calling.classes import class_of_sequences
+from virnucpro.calling.mlp import Mlp
+from virnucpro.calling.regions import viral_regions
+from virnucpro.calling.sample import read_sample
+from virnucpro.calling.scoring import score
+from virnucpro.calling.summary import summarise
+from virnucpro.errors import ModelError, UsageError, run_main
 
 
 def main() -> None:
@@ -20,31 +25,67 @@ def main() -> None:
     p.add_argument("--sample", required=True, help="name of the sample")
     p.add_argument("--tables", required=True, type=Path, help="folder with the sample's manifest and tables")
     p.add_argument("--embeddings", required=True, type=Path, help="folder with its <shard>.<encoder>.parquet files")
-    p.add_argument("--classifier", required=True, type=Path, help="folder with classifier.yml and model.safetensors")
+    p.add_argument(
+        "--classifier",
+        required=True,
+        nargs="+",
+        type=Path,
+        help="folder with classifier.yml and model.safetensors; a second one for sequences that were cut once more",
+    )
     p.add_argument("--fasta", required=True, nargs="+", type=Path, help="the sample's FASTA files, in order")
     p.add_argument(
         "--min_score", type=float, default=0.5, help="virus_score that makes a sequence a virus [%(default)s]"
     )
+    p.add_argument("--prevalence", type=float, help="share of viruses in the sample [estimated from it]")
+    p.add_argument("--max_fdr", type=float, help="call viruses by false discovery rate, not by --min_score")
     p.add_argument("--out", required=True, type=Path, help="folder for the results")
     a = p.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
     sample = read_sample(a.sample, a.tables)
-    kinds = [e.kind for e in read_classifier(a.classifier).encoders]
-    scores = score(sample, a.embeddings, Mlp(a.classifier), kinds)
-    chunks = call_chunks(sample, scores)
-    sequences = call_sequences(sample, chunks, a.min_score)
+    cards = [read_classifier(folder) for folder in a.classifier]
+    card, names = cards[0], [c.name for c in cards]
+    viral = [card.classes.index(name) for name in card.viral]
+    mlps = [Mlp(folder, viral) for folder in a.classifier]
+    scores = score(sample, a.embeddings, mlps, [e.kind for e in card.encoders])
+    chunks = call_chunks(sample, scores, card.rule)
+    decisive = deciding(chunks)
+    sequences = call_sequences(sample, decisive, a.min_score, card.rule)
+    calibrations = [calibration_of(c) for c in cards]
+    if a.max_fdr is not None and None in calibrations:
+        bare = names[calibrations.index(None)]
+        raise UsageError(f"--max_fdr needs calibrated classifiers; {bare} is none, call by --min_score")
+    sequences, prevalence = with_probabilities(sequences, calibrations, a.prevalence)
+    if a.max_fdr is not None:
+        sequences = call_by_rate(sequences, a.max_fdr)
+    sequences = sequences.with_columns(class_of_sequences(sequences, chunks, scores, card))
     check_accounts(sample, sequences, chunks, scores)
-    results.write_sequences(sequences, sample, a.out / "sequences.tsv")
-    results.write_chunks(chunks, sequences, a.out / "chunks.tsv")
+    results.write_sequences(sequences, sample, names, a.out / "sequences.tsv")
+    results.write_chunks(chunks, sequences, names, a.out / "chunks.tsv")
     results.write_compatible(chunks, sequences, scores, a.out)
-    regions = results.viral_regions(chunks)
-    results.write_regions(regions, sequences, a.out / "viral_regions.bed")
-    results.write_viruses(sequences, regions, a.fasta, a.out / "viruses.fasta.gz")
-    summary = summarise(sample, sequences, chunks, scores, a.min_score)
+    joined = results.joined_viral_chunks(chunks)
+    results.write_viral_chunks(joined, sequences, a.out / "viral_regions.bed")
+    results.write_viruses(sequences, joined, a.fasta, a.out / "viruses.fasta.gz")
+    regions = region_files.with_names(viral_regions(decisive), sequences)
+    region_files.write_table(regions, a.out / "regions.tsv")
+    region_files.write_bed(regions, a.out / "regions.bed")
+    region_files.write_gff(regions, a.out / "regions.gff3")
+    region_files.write_fasta(regions, a.fasta, a.out / "regions.fasta.gz")
+    summary = summarise(sample, sequences, chunks, scores, a.min_score, names)
+    summary |= {"prevalence": prevalence, "prevalence_given": a.prevalence is not None, "max_fdr": a.max_fdr}
+    summary |= {"regions": regions.height, "provirus_regions": regions.filter(~pl.col("whole")).height}
+    summary |= {"tracks": region_files.tracks(regions, decisive)}
     text = json.dumps(summary, indent=1, ensure_ascii=False)
     (a.out / f"{a.sample}.summary.json").write_text(text + "\n", encoding="utf-8")
     counts = ", ".join(f"{n:,} {state}" for state, n in summary["sequences"].items() if n and state != "total")
     print(f"{a.sample}: {summary['sequences']['total']:,} sequences ({counts or 'none'}); results in {a.out}")
+
+
+def calibration_of(card: Classifier) -> Calibration | None:
+    """The card's calibration; ModelError where it cannot be one."""
+    try:
+        return read_calibration(card.calibration)
+    except ValueError as e:
+        raise ModelError(f"{card.folder / CLASSIFIER}: calibration: {e}.") from e
 
 
 if __name__ == "__main__":

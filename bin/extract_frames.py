@@ -5,9 +5,17 @@ import argparse
 import sys
 from pathlib import Path
 
-from virnucpro import process
+from virnucpro import runtime
 from virnucpro.errors import run_main
-from virnucpro.extract import extract
+from virnucpro.frames.cuts import Cut
+from virnucpro.frames.extract import extract
+from virnucpro.frames.genetic_codes import RESIDUES
+from virnucpro.frames.screened import Screened
+
+
+def cut(text: str) -> Cut:
+    length, read, min_stretch = text.split(",")
+    return Cut(int(length), read, int(min_stretch))
 
 
 def main() -> None:
@@ -16,10 +24,35 @@ def main() -> None:
     p.add_argument("--fasta", required=True, nargs="+", type=Path, help="FASTA files, plain or gzip, in order")
     p.add_argument("--chunk_length", required=True, type=int, help="bases; what the classifier was trained on")
     p.add_argument("--min_length", type=int, default=0, help="bases; shorter sequences are not scored [%(default)s]")
+    p.add_argument(
+        "--frames",
+        choices=["open", "longest", "every"],
+        default="open",
+        help="what is read of a chunk: open frames; for want of one the longest stretch; every frame's [%(default)s]",
+    )
+    p.add_argument(
+        "--min_stretch",
+        type=int,
+        default=40,
+        help="residues of the shortest stretch without a stop that is read where --frames is not open [%(default)s]",
+    )
+    p.add_argument(
+        "--second",
+        type=cut,
+        metavar="LENGTH,FRAMES,MIN_STRETCH",
+        help="cut sequences of which nothing could be read once more, for a second classifier, e.g. 300,open,40",
+    )
+    p.add_argument(
+        "--genetic_code",
+        choices=["auto", *map(str, RESIDUES)],
+        default="1",
+        help="NCBI's number; auto takes another one for long sequences that are read better with it [%(default)s]",
+    )
     p.add_argument("--shard_size", type=int, default=10_000, help="most open frames in one shard [%(default)s]")
+    p.add_argument("--screened", type=Path, help="table of screen.py: sequences that need not be read")
     p.add_argument("--out", required=True, type=Path, help="folder for shards, tables and manifest")
     a = p.parse_args()
-    process.keep_freed_memory()  # large arrays come and go: a third of the time went into page faults
+    runtime.keep_freed_memory()  # large arrays come and go: a third of the time went into page faults
     manifest = extract(
         a.sample,
         a.fasta,
@@ -27,6 +60,11 @@ def main() -> None:
         chunk_length=a.chunk_length,
         min_length=a.min_length,
         shard_size=a.shard_size,
+        read=a.frames,
+        min_stretch=a.min_stretch,
+        second=a.second,
+        genetic_code=None if a.genetic_code == "auto" else int(a.genetic_code),
+        screened=Screened(a.screened) if a.screened else None,
     )
     if manifest["state"] == "failed":
         # Not an error of this task: the sample is accounted for as failed, and the run's end says so.
@@ -34,7 +72,8 @@ def main() -> None:
         return
     print(
         f"{a.sample}: {manifest['sequences']:,} sequences, {manifest['bases']:,} bases, {manifest['chunks']:,} chunks, "
-        f"{manifest['frames']:,} open frames in {len(manifest['shards'])} shards"
+        f"{manifest['frames'] - manifest['stretches']:,} open frames and {manifest['stretches']:,} stretches in "
+        f"{len(manifest['shards'])} shards"
     )
 
 

@@ -5,8 +5,8 @@ import argparse
 from pathlib import Path
 
 from virnucpro.errors import UsageError, run_main
-from virnucpro.models.fetch import fetch
-from virnucpro.models.sources import read_sources, wanted_items
+from virnucpro.fetch.fetch import fetch
+from virnucpro.fetch.sources import read_sources, wanted_items
 
 SOURCES = Path(__file__).resolve().parent.parent / "assets" / "models.yml"
 

@@ -5,9 +5,17 @@ import argparse
 import json
 from pathlib import Path
 
+from virnucpro.encoders.kinds import KINDS
 from virnucpro.errors import InputError, UsageError, run_main
-from virnucpro.packing import WEIGHTS, Shard, number_of_bins, plan_encoder
-from virnucpro.tables import ENCODERS
+from virnucpro.packing.plan import (
+    LARGEST_TASK,
+    SMALLEST_TASK,
+    WEIGHTS,
+    ShardLoad,
+    number_of_bins,
+    plan_encoder,
+    unplanned,
+)
 
 
 def read_manifests(folder: Path) -> list[dict]:
@@ -26,28 +34,42 @@ def read_manifests(folder: Path) -> list[dict]:
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--manifests", required=True, type=Path, help="folder with the samples' *.manifest.json")
-    p.add_argument("--encoders", nargs="+", default=list(ENCODERS), choices=ENCODERS, help="[all]")
+    p.add_argument(
+        "--encoders",
+        nargs="+",
+        default=["dnabert_s", "esm2"],
+        choices=list(KINDS),
+        help="kinds of encoder [VirNucPro's]",
+    )
     p.add_argument("--weight", default="tokens", choices=list(WEIGHTS), help="what load is [%(default)s]")
-    p.add_argument("--bins", type=int, default=0, help="bins per encoder; 0 chooses [%(default)s]")
+    p.add_argument(
+        "--tasks_per_encoder", type=int, default=0, help="embedding tasks per encoder; 0 chooses [%(default)s]"
+    )
     p.add_argument("--gpus", type=int, default=1, help="GPUs that work at once [%(default)s]")
-    p.add_argument("--min_bin_tokens", type=int, default=500_000, help="smallest worthwhile bin [%(default)s]")
-    p.add_argument("--max_bin_tokens", type=int, default=50_000_000, help="largest bin [%(default)s]")
+    p.add_argument("--min_task_tokens", type=int, default=SMALLEST_TASK, help="smallest worthwhile task [%(default)s]")
+    p.add_argument("--max_task_tokens", type=int, default=LARGEST_TASK, help="largest task [%(default)s]")
+    p.add_argument("--keep", type=Path, help='JSON: {"tasks": {"esm2": {"esm2_001": [shards]}}} stay as they are')
     p.add_argument("--out", required=True, type=Path, help="the plan (JSON)")
     a = p.parse_args()
-    if a.bins < 0 or min(a.gpus, a.min_bin_tokens, a.max_bin_tokens) < 1:
-        raise UsageError("--bins must be 0 or more; --gpus, --min_bin_tokens and --max_bin_tokens at least 1")
-    rows = [shard for m in read_manifests(a.manifests) for shard in m["shards"]]
-    plan = {"format": 1, "weight": a.weight, "gpus": a.gpus, "encoders": {}}
-    for encoder in a.encoders:
-        shards = [Shard(r["name"], r["frames"], r[f"{encoder}_tokens"]) for r in rows]
-        tokens = sum(s.tokens for s in shards)
-        bins = min(a.bins, len(shards)) or number_of_bins(
-            len(shards), tokens, a.gpus, smallest=a.min_bin_tokens, largest=a.max_bin_tokens
+    if a.tasks_per_encoder < 0 or min(a.gpus, a.min_task_tokens, a.max_task_tokens) < 1:
+        raise UsageError(
+            "--tasks_per_encoder must be 0 or more; --gpus, --min_task_tokens and --max_task_tokens at least 1"
         )
-        plan["encoders"][encoder] = packed = plan_encoder(encoder, shards, bins, a.weight)
+    rows = [shard for m in read_manifests(a.manifests) for shard in m["shards"]]
+    kept = json.loads(a.keep.read_text(encoding="utf-8")) if a.keep else {}
+    tasks = kept.get("tasks", {})
+    plan = {"format": 1, "weight": a.weight, "gpus": a.gpus, "kept": kept, "encoders": {}}
+    for encoder in a.encoders:
+        shards = [ShardLoad(r["name"], r["frames"], r[f"{encoder}_tokens"]) for r in rows]
+        tokens = sum(s.tokens for s in shards)
+        new = unplanned(shards, tasks.get(encoder))
+        bins = min(a.tasks_per_encoder, len(new)) or number_of_bins(
+            len(new), sum(s.tokens for s in new), a.gpus, smallest=a.min_task_tokens, largest=a.max_task_tokens
+        )
+        plan["encoders"][encoder] = packed = plan_encoder(encoder, shards, bins, a.weight, tasks.get(encoder))
         print(
-            f"{encoder}: {len(shards):,} shards, {tokens:,} tokens in {bins} bins; "
-            f"predicted balance (max/mean {a.weight}) {packed['balance']:.4f}"
+            f"{encoder}: {len(shards):,} shards, {tokens:,} tokens in {len(packed['tasks'])} tasks, {bins} of them "
+            f"new; predicted balance (max/mean {a.weight}) {packed['balance']:.4f}"
         )
     a.out.write_text(json.dumps(plan, indent=1) + "\n")
 

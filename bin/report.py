@@ -5,21 +5,23 @@ import argparse
 from pathlib import Path
 
 from virnucpro.errors import run_main
-from virnucpro.report.bins import by_encoder, device_use, list_bins
+from virnucpro.report.embedding_tasks import by_encoder, device_use, list_tasks
 from virnucpro.report.inputs import read_run
 from virnucpro.report.outcome import judge, machine_summary
-from virnucpro.report.tables import write_bins, write_failures, write_json
+from virnucpro.report.tables import write_failures, write_json, write_tasks
 
 
 def parse_args() -> argparse.Namespace:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--summaries", type=Path, help="folder of <sample>.summary.json; may be empty or absent")
-    p.add_argument("--bin_reports", type=Path, help="folder of <bin>.report.json; may be empty or absent")
+    p.add_argument("--task_reports", type=Path, help="folder of <task>.report.json; may be empty or absent")
     p.add_argument("--plan", type=Path, help="plan.json of PACK_BINS")
     p.add_argument("--expected", type=Path, help='which samples there should be: {"samples": {name: [files]}}')
     p.add_argument("--models", type=Path, help="models.json: the classifier's card and its encoders")
+    p.add_argument("--collected", type=Path, help="run.collected.json of COLLECT: what the run's tables hold")
     p.add_argument("--params", type=Path, help="params.json: the run's parameters")
-    p.add_argument("--versions", type=Path, help="versions.yml of all processes")
+    p.add_argument("--versions", type=Path, help="versions.json of all processes: {process: {tool: version}}")
+    p.add_argument("--failed_tasks", type=Path, help="failed_tasks.json: process, tag, exit, attempt, reason of each")
     p.add_argument("--launch", type=Path, help="launch.json: how the run was started: command line, name, commit, ...")
     p.add_argument("--multiqc_config", type=Path, help="settings of the page (assets/multiqc_config.yml)")
     p.add_argument("--out", type=Path, required=True, help="folder to write into")
@@ -30,19 +32,21 @@ def main() -> None:
     args = parse_args()
     run = read_run(
         args.summaries,
-        args.bin_reports,
+        args.task_reports,
         args.plan,
         args.models,
         args.params,
         args.versions,
         args.expected,
         args.launch,
+        args.failed_tasks,
+        args.collected,
     )
-    bins = list_bins(run)
-    outcome = judge(run, bins)
+    tasks = list_tasks(run)
+    outcome = judge(run, tasks)
     args.out.mkdir(parents=True, exist_ok=True)
-    write_json(machine_summary(run, outcome, by_encoder(bins), device_use(bins)), args.out / "summary.json")
-    write_bins(bins, args.out / "bins.tsv")
+    write_json(machine_summary(run, outcome, by_encoder(tasks), device_use(tasks)), args.out / "summary.json")
+    write_tasks(tasks, args.out / "embedding_tasks.tsv")
     write_failures(outcome.failures, args.out / "failures.tsv")
     write_json(run.versions, args.out / "versions.json")
     # Imported late: MultiQC takes seconds, and the tables above are written even where it cannot start.

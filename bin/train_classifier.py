@@ -1,49 +1,52 @@
 #!/usr/bin/env python3
-"""Train a classifier on labelled samples' embeddings; write its folder and the metrics (process TRAIN_CLASSIFIER)."""
+"""Train a classifier on labelled embeddings (process TRAIN_CLASSIFIER)."""
 
 import argparse
-import os
 from pathlib import Path
 
-from virnucpro.errors import run_main
+from virnucpro.bundle.classifier import FRAMES
+from virnucpro.bundle.manifest import NAME
+from virnucpro.encoders.kinds import KINDS
+from virnucpro.errors import UsageError, run_main
+from virnucpro.runtime import wait_asleep
+from virnucpro.training.order import Order
+from virnucpro.training.recipes import RECIPES
 
 
 def main() -> None:
-    arguments = parser().parse_args()
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
+    a = parser().parse_args()
+    kinds = tuple(a.encoders.split(","))
+    if not set(kinds) <= set(KINDS) or len(set(kinds)) < len(kinds):
+        raise UsageError(
+            f"--encoders {a.encoders}: each of {', '.join(KINDS)} may stand there once, with commas between"
+        )
+    if not NAME.fullmatch(a.name):
+        raise UsageError(f"--name {a.name!r}: letters, digits, '.', '_' and '-' are allowed")
+    wait_asleep()
     from virnucpro.training.task import run_training  # --help needs no PyTorch
 
-    run_training(arguments)
+    same = {name: getattr(a, name) for name in Order.__dataclass_fields__ if name not in ("kinds", "memory")}
+    run_training(Order(kinds=kinds, memory=int(a.memory * 2**30), **same))
 
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     p.add_argument("--name", required=True, help="name of the classifier, for example mine_500")
-    p.add_argument(
-        "--labels", required=True, type=Path, help="CSV: sample,label (virus or others) and, if wanted, split"
-    )
+    p.add_argument("--split", required=True, type=Path, help="table of split_genomes.py")
+    what = "table of split_genomes.py: frames that count where an annotation was given"
+    p.add_argument("--counted", type=Path, help=what)
     p.add_argument("--tables", required=True, type=Path, metavar="DIR", help="all that extract_frames.py wrote")
     p.add_argument("--embeddings", required=True, type=Path, metavar="DIR", help="all <shard>.<encoder>.parquet files")
-    p.add_argument("--models", required=True, type=Path, metavar="DIR", help="bundle with the encoders that were used")
-    p.add_argument("--encoders", default="dnabert_s,esm2", help="kinds of encoder, in the order of the features")
-    groups = p.add_mutually_exclusive_group()
-    groups.add_argument("--groups", type=Path, help="CSV: id,group; the genome that each record belongs to")
-    groups.add_argument(
-        "--group_pattern", default="^.*$", metavar="REGEX", help="part of a record's id that names its genome"
-    )
-    p.add_argument("--test_fraction", type=float, default=0.2, help="share of the sequences that only measure")
-    p.add_argument("--validation_fraction", type=float, default=0.1, help="share that decides when to stop")
-    p.add_argument("--class_weight", choices=["balanced", "none"], default="balanced", help="weigh classes, or frames")
-    p.add_argument("--learning_rate", type=float, default=3e-4, help="of AdamW")
-    p.add_argument("--weight_decay", type=float, default=1e-3, help="of AdamW")
-    p.add_argument("--batch_size", type=int, default=256, help="frames per step")
-    p.add_argument("--epochs", type=int, default=200, help="at most")
-    p.add_argument("--patience", type=int, default=20, help="epochs without a better validation loss before it stops")
-    p.add_argument("--seed", type=int, default=1, help="of the split, the first weights, the order and the dropout")
-    p.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where to compute")
+    p.add_argument("--models", required=True, type=Path, metavar="JSON", help="what check_models.py found")
+    p.add_argument("--encoders", required=True, help="kinds of encoder, in the order of the features, with commas")
+    p.add_argument("--recipe", choices=list(RECIPES), default=next(iter(RECIPES)), help="how to train")
+    p.add_argument("--epochs", type=int, default=0, help="at most; 0: the recipe's")
+    p.add_argument("--seed", type=int, default=1, help="of the first weights, the order and the dropout")
+    p.add_argument("--frames", choices=FRAMES, default="open", help="what was read of chunks, for the card")
+    p.add_argument("--min_stretch", type=int, default=40, help="likewise, residues")
+    p.add_argument("--memory", type=float, default=4, metavar="GB", help="for rows; more are read from disk")
     p.add_argument("--threads", type=int, default=1, help="CPU threads; another number may change the last digits")
-    p.add_argument("--card", type=Path, help="YAML with title, purpose, limits, data, citation, licence, source")
-    p.add_argument("--metrics", type=Path, help="write counts, evaluation of all three sets and history as JSON")
+    p.add_argument("--by_frame", action="store_true", help="split by frame, not by genome: only to compare")
     p.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the classifier to be written")
     return p
 

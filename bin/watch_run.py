@@ -8,7 +8,7 @@ from pathlib import Path
 
 from virnucpro.errors import run_main
 from virnucpro.watch.loop import choose_view, follow
-from virnucpro.watch.state import Run
+from virnucpro.watch.state import FollowedRun
 from virnucpro.watch.work_folder import WorkFolder, find_work
 
 
@@ -44,7 +44,7 @@ def _seconds(text: str) -> float:
 def main() -> int:
     args = parse_args()
     since = time.time() - args.since if args.since else 0.0
-    run = Run(WorkFolder(find_work(args.run)), args.silent_after, args.plan, since)
+    run = FollowedRun(WorkFolder(find_work(args.run)), args.silent_after, args.plan, since)
     view = choose_view(run, args.plain, args.interval)
     try:
         return follow(run, view, args.once, args.give_up)

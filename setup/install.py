@@ -57,11 +57,28 @@ ADD_OPENS = [
 LAUNCHER = """#!/usr/bin/env bash
 # Written by setup/install.py: the pinned Nextflow runtime on this machine's Java.
 export NXF_OFFLINE=${{NXF_OFFLINE:-true}} NXF_SYNTAX_PARSER=${{NXF_SYNTAX_PARSER:-v2}}
+# As Nextflow's own launcher does.
+unset JAVA_TOOL_OPTIONS
+temporary=${{NXF_TEMP:-${{TMPDIR:-}}}}
+# Java reads and writes file names in the locale's letters, which are ASCII in cron and batch jobs.
+case "${{LC_ALL:-${{LC_CTYPE:-${{LANG:-}}}}}}" in
+    *[Uu][Tt][Ff]8 | *[Uu][Tt][Ff]-8) ;;
+    *) export LC_ALL=C.UTF-8 ;;
+esac
 # The first compiler tier alone starts in a third of the time, and a launcher of tasks needs no more.
 exec {java} ${{NXF_OPTS:--XX:TieredStopAtLevel=1}} -Djava.awt.headless=true \\
+    -Dfile.encoding=UTF-8 ${{temporary:+"-Djava.io.tmpdir=$temporary"}} \\
     {opens} \\
     -cp {jars} nextflow.cli.Launcher "$@"
 """
+
+# Of pip's variables, those that say where packages come from. Others would send them elsewhere, as would a pip.conf,
+# which only options take back.
+PIP_FROM = re.compile(
+    r"PIP_((EXTRA_)?INDEX_URL|FIND_LINKS|NO_INDEX|TRUSTED_HOST|(CLIENT_)?CERT|PROXY|TIMEOUT|RETRIES|CACHE_DIR|CONFIG_FILE|"
+    r"KEYRING_PROVIDER|USE_FEATURE|USE_DEPRECATED)"
+)
+PIP_INSTALL = ["-I", "-m", "pip", "install", "--no-user", "--target=", "--root=/"]  # and --prefix, see pip_install
 
 BY_HAND = """
 Nextflow could not be set up. Tried, in this order:
@@ -96,9 +113,23 @@ def environment_dir() -> Path:
     return Path(root).absolute() / f"env-{digest(PYTHON_LOCK, JAVA_LOCK, NEXTFLOW_LOCK)}"
 
 
+def own_environment() -> dict[str, str]:
+    """The caller's variables without those that lead Python or pip out of the environment that is being made."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PIP_", "PYTHON")) or PIP_FROM.fullmatch(name)
+    }
+
+
 def run(command: list[str], what: str) -> None:
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=own_environment(),
     )
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-15:])
@@ -134,7 +165,8 @@ def install_lint(env: Path) -> None:
 
 
 def pip_install(env: Path, lock: Path) -> None:
-    pip = [str(env / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # An empty --prefix or --root would be the working folder.
+    pip = [str(env / "bin/python"), *PIP_INSTALL, f"--prefix={env}", "--quiet", "--disable-pip-version-check"]
     run([*pip, "--require-hashes", "--no-deps", "-r", str(lock)], f"pip install of {lock.name}")
 
 
@@ -210,8 +242,18 @@ def install_nextflow(env: Path) -> None:
 def write_launcher(env: Path, java: str, jars: Path) -> None:
     opens = " ".join(f"--add-opens=java.base/{p}=ALL-UNNAMED" for p in ADD_OPENS)
     launcher = env / "bin/nextflow"
-    launcher.write_text(LAUNCHER.format(java=f"'{java}'", opens=opens, jars=f"'{jars}/*'"))
-    launcher.chmod(0o755)
+    part = env / f"bin/.nextflow.{os.getpid()}"  # another run may be reading the launcher
+    part.write_text(LAUNCHER.format(java=f"'{java}'", opens=opens, jars=f"'{jars}/*'"), encoding="utf-8")
+    part.chmod(0o755)
+    part.replace(launcher)
+
+
+def refresh_launcher(env: Path) -> None:
+    """An environment outlives the version of this script that made it: its launcher is written anew."""
+    launcher, jars = env / "bin/nextflow", env / "nextflow"
+    java = re.search(r"^exec '([^']+)'", launcher.read_text(encoding="utf-8"), re.M) if launcher.exists() else None
+    if java and jars.is_dir():
+        write_launcher(env, java[1], jars)
 
 
 def main() -> int:
@@ -234,6 +276,7 @@ def main() -> int:
                 install_nextflow(env)
                 ready.touch()
                 say(f"ready: {env}")
+            refresh_launcher(env)
             if options.lint:
                 install_lint(env)
         except SetupError as e:

@@ -1,5 +1,6 @@
 """Shared fixtures. The library under test lives in bin/, beside the scripts that use it."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,8 +9,10 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bin"))
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
+# The suite says the same on every machine: `auto` is the CPU here. What a GPU computes, verify_models.py checks on it.
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 # Machines are shared and noisy: how long an example takes says nothing about the code.
 settings.register_profile("pipeline", deadline=None)
@@ -23,8 +26,14 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def data() -> Path:
+    """Reference data that other programs made (README.md there)."""
+    return ROOT / "tests" / "data"
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Published reference data, which lie beside the checkout and are no part of it."""
+    """Genomes that are too large for the checkout, or not to be copied; they lie beside it."""
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip(f"reference data are absent: no folder {folder.name} beside the checkout")

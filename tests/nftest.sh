@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run the nf-test suite where nf-test is on PATH; where it is not, say so and succeed. Arguments go to nf-test:
+# Run the nf-test suite. Exit status 77 where nf-test is not on PATH; it installs nothing. Arguments go to nf-test:
 #   tests/nftest.sh                             all tests
 #   tests/nftest.sh --tag stub                  stub runs only; other tags: pipeline, predict, gpu, a process's name
 #   tests/nftest.sh modules/local/classify --update-snapshot    (look at what changed before committing it)
@@ -16,7 +16,7 @@ if ! command -v nf-test > /dev/null; then
 # same pipeline with `nextflow run`.
 ################################################################################
 END
-    exit 0
+    exit 77
 fi
 
 # A snapshot that is not there fails, unless snapshots are being made.

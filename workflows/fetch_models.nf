@@ -1,9 +1,10 @@
 /*
  * fetch_models: a model bundle from the public sources, or from files that were brought along.
  *
- *     assets/models.yml ─ FETCH_MODELS ─ the bundle's folder
+ *     assets/models.yml ─ FETCH_MODELS ─ the bundle's folder ─ VERIFY (where the machine can hold it)
  */
 
+include { gpuExecutor  } from './support/gpus'
 include { FETCH_MODELS } from '../modules/local/fetch_models'
 
 workflow FETCH {
@@ -13,6 +14,8 @@ workflow FETCH {
     encoders // likewise; encoders beyond those that the classifiers need
     brought // folder with the files instead of the internet, as a text, or null
     sources // path of the list of sources
+    verify // whether what was fetched is checked at the end: true, false, or auto, where the machine can hold it
+    use_gpu // auto, true or false
 
     main:
     def folder = bundleFolder(models)
@@ -33,6 +36,11 @@ workflow FETCH {
     channel.interval('5s') { _tick -> state.running ? whatIsNew(folder.resolve('.fetch.txt'), state) : channel.STOP }
         .filter { text -> text }
         .subscribe { text -> log.info(text) }
+
+    bundle = fetched.filter { _log -> isVerified(folder, verify, use_gpu) }.map { _log -> folder }
+
+    emit:
+    bundle // its folder, where it is to be verified
 }
 
 /** The bundle's folder, made where it does not exist; ends the run where it cannot be one. */
@@ -49,6 +57,25 @@ def bundleFolder(String models) {
         error("--models: ${models} is no folder and cannot be made one")
     }
     return folder
+}
+
+/** Whether what was fetched is to be checked; says so where it is left out for want of memory. */
+def isVerified(folder, String verify, String use_gpu) {
+    if (verify != 'auto') {
+        return verify == 'true'
+    }
+    def sizes = []
+    if (folder.resolve('encoders').isDirectory()) {
+        folder.resolve('encoders').eachFileRecurse { path -> sizes << path.size() }
+    }
+    // A GPU task's tensors go to the GPU one by one. On a CPU weights of 16 bits become 32, and there is what they are read from.
+    def on_gpu = gpuExecutor() != 'local' || (use_gpu != 'false' && file('/dev/nvidiactl', glob: false).exists())
+    def memory = java.lang.management.ManagementFactory.operatingSystemMXBean.totalMemorySize
+    def holds = on_gpu || 3 * ((sizes ?: [0]).max()) < memory
+    if (!holds) {
+        log.info("What was fetched is whole, and too large to be tried on this machine: run --workflow verify where tasks will run (docs/verify.md)")
+    }
+    return holds
 }
 
 /** Names as a list, from a list or a text with commas; ends the run at anything that is no name. */

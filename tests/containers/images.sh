@@ -38,4 +38,9 @@ if inside embed python3 -c 'import polars' 2>/dev/null; then fail 'embed holds p
 inside embed sh -c 'cd /tmp && echo "#include <Python.h>
 int main(void) { return 0; }" >t.c && gcc $(python3 -c "import sysconfig; print(\"-I\" + sysconfig.get_path(\"include\"))") -c t.c'
 inside embed python3 -c 'import getpass; assert getpass.getuser()'
-echo '  ok: embed: torch with CUDA, what its tasks import, a compiler for Triton, a user name'
+# All that VERIFY_MODELS compares with is there.
+"$engine" run --rm --network=none --read-only --tmpfs /tmp -u 12345:12345 -v "$root:/pipeline:ro" "nf-virnucpro/embed:$version" \
+    python3 /pipeline/bin/verify_models.py --random tiny --device cpu >/tmp/verify.$$ || { cat /tmp/verify.$$; exit 1; }
+if grep '^not checked  references' /tmp/verify.$$; then fail 'embed lacks a reference'; fi
+rm /tmp/verify.$$
+echo '  ok: embed: torch with CUDA, what its tasks import, a compiler for Triton, a user name, a verification'

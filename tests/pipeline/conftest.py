@@ -1,6 +1,5 @@
 """Driving `nextflow run` from pytest."""
 
-import gzip
 import os
 import shutil
 import subprocess
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from Bio import SeqIO
+from pipeline_samples import write_two_samples
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,19 +75,3 @@ def checkout(tmp_path) -> Path:
 def two_samples(tmp_path) -> Path:
     """A folder with s.csv: the first kilobases of phage lambda (phage) and of E. coli 536 (host)."""
     return write_two_samples(tmp_path)
-
-
-def write_two_samples(folder: Path) -> Path:
-    for sample, name in (("phage", "lambda.fa.gz"), ("host", "ecoli.fa.gz")):
-        with gzip.open(ROOT / "assets/example" / name, "rt") as text:
-            record = next(SeqIO.parse(text, "fasta"))[:6000]
-        SeqIO.write(record, folder / f"{sample}.fa", "fasta")
-    (folder / "s.csv").write_text("sample,fasta\nphage,phage.fa\nhost,host.fa\n")
-    return folder
-
-
-def snapshot(folder: Path) -> dict[str, bytes]:
-    """Every result file of a run that does not tell times or places, by relative path."""
-    told = ("pipeline_info/", "multiqc_report")
-    files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-    return {name: path.read_bytes() for name, path in sorted(files.items()) if not name.startswith(told)}

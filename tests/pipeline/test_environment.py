@@ -2,6 +2,7 @@
 traceback and no second try. No locale."""
 
 import os
+import shutil
 import sys
 
 import pytest
@@ -37,7 +38,16 @@ def test_packages_that_are_missing(nextflow, tmp_path, bare_python, args, packag
     assert len(run.submitted()) == 1, "no other task, and no second try"
 
 
-def test_no_locale(nextflow, tmp_path):
-    """As under cron: Java reads ASCII then unless it is told otherwise."""
-    run = nextflow(tmp_path, "-profile", "test", "-stub", env={"LC_ALL": "C", "LANG": "C"})
+def test_no_locale_and_packages_of_the_site(nextflow, tmp_path, root):
+    """As under cron: Java reads ASCII then unless it is told otherwise. And a PYTHONPATH with another numpy, and a
+    PYTHONHOME without Python."""
+    (tmp_path / "site/numpy").mkdir(parents=True)
+    (tmp_path / "site/numpy/__init__.py").write_text("raise ImportError('the numpy of the site')")
+    shutil.copy(root / "assets/example/lambda.fa.gz", tmp_path / "ünï.fa.gz")
+    (tmp_path / "s.csv").write_text("sample,fasta\nlambda,ünï.fa.gz\n", encoding="utf-8")
+    env = {"LC_ALL": "C", "LANG": "C", "PYTHONPATH": str(tmp_path / "site"), "PYTHONHOME": "/nowhere"}
+    run = nextflow(tmp_path, "-profile", "test", "--input", "s.csv", env=env)
     assert run.code == 0, run.text
+    assert (
+        (run.results / "pipeline_info/execution_report.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
+    )

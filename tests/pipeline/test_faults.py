@@ -10,7 +10,7 @@ import subprocess
 
 import polars as pl
 import pytest
-from conftest import snapshot, write_two_samples
+from pipeline_samples import snapshot, write_two_samples
 
 pytestmark = pytest.mark.nextflow
 
@@ -26,7 +26,7 @@ process {{
 
 SHIM = """#!/usr/bin/env bash
 real='{root}/bin/{script}'
-case $ATTEMPT in
+case "$ATTEMPT $*" in
 {cases}
 esac
 exec "$real" "$@"
@@ -44,7 +44,7 @@ from virnucpro.errors import run_main
 def compute(*_):
     {what}
 embedder.Embedder._compute = compute
-run_main(lambda: cli.main("{kind}"))
+run_main(cli.main)
 ' "$@" """
 TERMINATED = "os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
 CUDA_FAULT = 'raise RuntimeError("CUDA error: an illegal memory access was encountered")'
@@ -52,14 +52,17 @@ CUDA_FAULT = 'raise RuntimeError("CUDA error: an illegal memory access was encou
 
 @pytest.fixture
 def faults(tmp_path, root):
-    """A function that sets up shims, {script: {attempt: bash}}, and gives the arguments that put them to work."""
+    """A function that sets up shims, {script: {attempt: bash}}, and gives the arguments that put them to work.
 
-    def setup(cases: dict[str, dict[int, str]], more: str = "") -> list[str]:
+    An attempt may be followed by words of the command line: "1 --kind esm2".
+    """
+
+    def setup(cases: dict[str, dict[int | str, str]], more: str = "") -> list[str]:
         shims = tmp_path / "shims"
         shutil.rmtree(shims, ignore_errors=True)
         shims.mkdir()
         for script, attempts in cases.items():
-            lines = "\n".join(f"{n}) {what.replace('{root}', str(root))} ;;" for n, what in attempts.items())
+            lines = "\n".join(f"{_pattern(n)}) {what.replace('{root}', str(root))} ;;" for n, what in attempts.items())
             (shims / script).write_text(SHIM.format(root=root, script=script, cases=lines))
             (shims / script).chmod(0o755)
         (tmp_path / "faults.config").write_text(CONFIG.format(shims=shims, more=more))
@@ -68,7 +71,7 @@ def faults(tmp_path, root):
     return setup
 
 
-ARGUMENTS = ["-profile", "test", "--input", "s.csv", "--bins", "2"]
+ARGUMENTS = ["-profile", "test", "--input", "s.csv", "--tasks_per_encoder", "2"]
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +82,14 @@ def undisturbed(nextflow, tmp_path_factory):
     return snapshot(run.results)
 
 
-def in_a_batch(kind: str, what: str) -> str:
-    return IN_A_BATCH.replace("{kind}", kind).replace("{what}", what)
+def in_a_batch(what: str) -> str:
+    return IN_A_BATCH.replace("{what}", what)
+
+
+def _pattern(attempt: int | str) -> str:
+    """bash's pattern of `<attempt> <command line>`: {1: "1\\ *", "1 --kind esm2": "1\\ *--kind\\ esm2*"}."""
+    number, _, words = str(attempt).partition(" ")
+    return f"{number}\\ *" + (words.replace(" ", "\\ ") + "*" if words else "")
 
 
 def trace(run) -> pl.DataFrame:
@@ -100,8 +109,12 @@ def test_tasks_that_fail_twice_in_different_ways(nextflow, two_samples, faults, 
     fault = faults(
         {
             "extract_frames.py": {1: KILLED, 2: DISK_FULL},
-            "embed_dnabert_s.py": {1: in_a_batch("dnabert_s", TERMINATED), 2: DISK_FULL},
-            "embed_esm2.py": {1: over_time, 2: in_a_batch("esm2", CUDA_FAULT)},
+            "embed.py": {
+                "1 --kind dnabert_s": in_a_batch(TERMINATED),
+                "2 --kind dnabert_s": DISK_FULL,
+                "1 --kind esm2": over_time,
+                "2 --kind esm2": in_a_batch(CUDA_FAULT),
+            },
             "classify.py": {1: "exit 137", 2: NO_BYTE_LEFT},
         },
         "withName: 'EMBED_ESM2' { time = { task.attempt == 1 ? 4.s : 1.h } }" if over_time.startswith("sleep") else "",
@@ -122,8 +135,8 @@ def test_tasks_that_fail_twice_in_different_ways(nextflow, two_samples, faults, 
     frames = tasks.filter(pl.col("name").str.contains("EXTRACT_FRAMES"))
     memory = set(zip(frames["attempt"], frames["memory"], strict=True))
     assert memory == {("1", "2 GB"), ("2", "4 GB"), ("3", "4 GB")}, "more after a kill, not after a full disk"
-    bins = pl.read_csv(run.results / "pipeline_info/bins.tsv", separator="\t")
-    assert set(bins["attempts"]) == {3}
+    tasks = pl.read_csv(run.results / "pipeline_info/embedding_tasks.tsv", separator="\t")
+    assert set(tasks["attempts"]) == {3}
 
 
 def test_a_truncated_shard_costs_its_own_bin_only(nextflow, two_samples, faults, undisturbed):
@@ -132,7 +145,7 @@ def test_a_truncated_shard_costs_its_own_bin_only(nextflow, two_samples, faults,
     assert run.code != 0
     told = summary(run)
     assert not told["complete"]
-    assert [name.split("_")[0] for name in told["missing_bins"]] == ["dnabert", "esm2"]
+    assert [name.split("_")[0] for name in told["missing_tasks"]] == ["dnabert", "esm2"]
     assert told["samples"]["complete"] == 1
     host = next(s for s in told["per_sample"] if s["sample"] == "host")
     assert host["sequences"]["failed"] == host["sequences"]["total"] == 1
@@ -150,7 +163,7 @@ def test_a_model_file_that_vanishes(nextflow, two_samples, faults, undisturbed, 
     shutil.copytree(root / "assets/demo_models", models)
     weights = models / "encoders/demo_esm2/model.safetensors"
     args = [*ARGUMENTS, "--models", models]
-    run = nextflow(two_samples, *args, *faults({"embed_esm2.py": {1: f"mv '{weights}' '{weights}.away'"}}))
+    run = nextflow(two_samples, *args, *faults({"embed.py": {"1 --kind esm2": f"mv '{weights}' '{weights}.away'"}}))
     assert run.code != 0
     assert summary(run)["encoders"]["esm2"]["missing"] == ["esm2_001", "esm2_002"]
     tasks = trace(run).filter(pl.col("name").str.contains("EMBED_ESM2"))

@@ -10,13 +10,13 @@ pytestmark = pytest.mark.nextflow
 
 ORF = "ATGGCTAGCAAAGGTAAACGTATTGCAGAACTGAAAGAAGCGATTGAAAAACGTGCAGAACTGGCAGAAGCGATTAAAAAAGCGGCG" * 3
 
-# A task that fails at every try, picked by its bin's name; the others run as ever.
+# A task that fails at every try, picked by its name; the others run as ever.
 FAIL_A_BIN = """
 profiles { test { } } // 25.04's strict parser looks for the profile in the last file it reads
 process {
     maxRetries = 1
     withLabel: process_gpu {
-        beforeScript = 'if grep -q -- "--bin %s" .command.sh; then echo "node on fire" >&2; exit 9; fi'
+        beforeScript = 'if grep -q -- "--task %s" .command.sh; then echo "node on fire" >&2; exit 9; fi'
     }
 }
 """
@@ -66,7 +66,7 @@ def test_bad_samples_and_records_fail_alone(nextflow, sheet):
     assert [s.split(" ")[0] for s in again.submitted()] == ["REPORT"], "its parameters are part of the report"
 
 
-def test_a_bin_that_always_fails(nextflow, tmp_path):
+def test_a_task_that_always_fails(nextflow, tmp_path):
     """Its sequences are failed, every other result is that of an undisturbed run, and the status is not 0."""
     rows = []
     for sample in ("a", "b"):
@@ -74,17 +74,20 @@ def test_a_bin_that_always_fails(nextflow, tmp_path):
         rows.append(f"{sample},{sample}.fa")
     (tmp_path / "s.csv").write_text("sample,fasta\n" + "\n".join(rows) + "\n")
     (tmp_path / "fail.config").write_text(FAIL_A_BIN % "esm2_002")
-    args = ("-profile", "test", "--input", "s.csv", "--bins", "2")
+    args = ("-profile", "test", "--input", "s.csv", "--tasks_per_encoder", "2")
     whole = nextflow(tmp_path, *args, "--outdir", "whole")
     assert whole.code == 0, whole.text
     run = nextflow(tmp_path, *args, "-c", "fail.config", "-work-dir", "work_anew")
     assert run.code != 0
-    assert "bin esm2_002" in run.text, run.text
+    assert "task esm2_002" in run.text, run.text
     summary = json.loads((run.results / "pipeline_info/summary.json").read_text())
     assert not summary["complete"]
-    assert summary["missing_bins"] == ["esm2_002"]
-    plan = json.loads((run.results / "pipeline_info/bin_plan.json").read_text())
-    lost = plan["encoders"]["esm2"]["bins"][1]
+    assert summary["missing_tasks"] == ["esm2_002"]
+    why = "EMBED_ESM2 failed at try 2 with exit status 9: node on fire"
+    assert any(why in problem for problem in summary["problems"])
+    assert why in run.text and why in (run.results / "pipeline_info/failures.tsv").read_text()
+    plan = json.loads((run.results / "pipeline_info/task_plan.json").read_text())
+    lost = plan["encoders"]["esm2"]["tasks"][1]
     failed = 0
     for sample in ("a", "b"):
         ours, theirs = (
@@ -95,9 +98,9 @@ def test_a_bin_that_always_fails(nextflow, tmp_path):
         assert ours.select(keys).equals(theirs.select(keys))
         mine = ours["state"] == "failed"
         failed += ours.filter(mine)["open_frames"].str.split(",").list.len().sum()
-        assert all("esm2 bin failed" in r for r in ours.filter(mine)["reason"])
+        assert all("esm2 task failed" in r for r in ours.filter(mine)["reason"])
         assert ours.filter(~mine).equals(theirs.filter(~mine))
-    assert failed == lost["sequences"] > 0
+    assert failed == lost["frames"] > 0
 
 
 def test_an_input_where_nothing_is_open(nextflow, tmp_path):
@@ -106,7 +109,7 @@ def test_an_input_where_nothing_is_open(nextflow, tmp_path):
     run = nextflow(tmp_path, "-profile", "test", "--input", "closed.fa")
     assert run.code == 0, run.text
     assert "1 sequences: 1 no_open_frame" in run.text
-    assert not run.lines("EMBED_")
+    assert not [task for task in run.submitted() if task.startswith("EMBED_")]
     assert pl.read_csv(run.results / "closed/chunks.tsv", separator="\t")["state"].unique().to_list() == [
         "no_open_frame"
     ]

@@ -1,7 +1,11 @@
 """Samplesheets and FASTA paths: every fault of an input is named with its line, before any task."""
 
 import gzip
+import os
 import shutil
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -41,7 +45,11 @@ def test_every_faulty_row_is_named(nextflow, folder):
         "MultiQC_report.html,a.fa",
         "multiqc_report_data,a.fa",
         "",
+        ",",
+        '"open,b.fa',
+        "pipe,pipe.fa",
     ]
+    os.mkfifo(folder / "pipe.fa")
     (folder / "s.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     run = nextflow(folder, "-profile", "test", "--input", "s.csv")
     assert run.code != 0
@@ -63,9 +71,12 @@ def test_every_faulty_row_is_named(nextflow, folder):
         "line 17: the sample name 'ünï' cannot be used",
         "line 18: the sample name 'MultiQC_report.html' is reserved",
         "line 19: the sample name 'multiqc_report_data' is reserved",
+        'line 22: a quotation mark is not closed: "open,b.fa',
+        "line 23: not a plain file (a named pipe, say): pipe.fa; write its content to one, as it is read twice",
     ):
         assert line in run.text, line
     assert not run.submitted()
+    assert "line 20" not in run.text and "line 21" not in run.text, "a spreadsheet's empty rows"
     assert not (folder / "pwned").exists()
 
 
@@ -93,7 +104,20 @@ def test_samples_named_as_folders_of_a_task(nextflow, folder, root):
             "s.csv: the column sample and fasta is missing; the first line has: sample;fasta; "
             "it seems to be separated by semicolons: commas are needed",
         ),
+        (
+            "sample,fasta,fasta\na,a.fa,b.fa\n",
+            "s.csv: the column fasta stands twice in the first line; several files of a sample are rows of their own",
+        ),
+        ("sample,fasta\nm\udce4,a.fa\n", "s.csv: the samplesheet is not UTF-8 text; save it as 'CSV UTF-8'"),
         ("sample\tfasta\na\ta.fa\n", "it seems to be separated by tabs: commas are needed"),
+        (
+            "sample,fasta,genetic_code\na,a.fa,2\n",
+            "s.csv, line 2: the genetic_code '2' cannot be used; one of auto, 1, 4,",
+        ),
+        (
+            "sample,fasta,genetic_code\na,a.fa,4\nb,b.fa,1\na,b.fa,\n",
+            "s.csv, line 2 and s.csv, line 4: the sample 'a' has the genetic codes 4 and 1; one sample has one",
+        ),
         (
             "sample,fasta\na,a.fa\nb,a.fa\na,b.fa\na,./sub/../a.fa\na,link.fa\n",
             "s.csv, line 2 and s.csv, line 5 and s.csv, line 6: the same file twice for the sample 'a': "
@@ -102,7 +126,7 @@ def test_samples_named_as_folders_of_a_task(nextflow, folder, root):
     ],
 )
 def test_samplesheets_that_cannot_be_read(nextflow, folder, content, expected):
-    (folder / "s.csv").write_text(content)
+    (folder / "s.csv").write_bytes(content.encode(errors="surrogateescape"))
     (folder / "link.fa").symlink_to("a.fa")
     run = nextflow(folder, "-profile", "test", "--input", "s.csv")
     assert run.code != 0
@@ -133,14 +157,40 @@ def test_files_whose_samples_collide(nextflow, folder):
     assert "would both be sample 'a'" in run.text
 
 
-def test_ways_to_give_input(nextflow, folder):
-    """BOM, Windows line ends, quotes, another order of columns, blanks in a path, two rows of one sample."""
-    sheet = '\ufefffasta,sample,note\r\n"a.fa",one,"x, y"\r\na b.fa,two,\r\nsub/a.fasta,one,\r\n'
-    (folder / "s.csv").write_bytes(sheet.encode())
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_ways_to_give_input(nextflow, folder, encoding):
+    """Encodings of spreadsheets, Windows line ends, quotes, another order of columns, blanks, two rows of a sample."""
+    sheet = 'fasta,sample,note\r\n"a.fa",one,"x, y"\r\na b.fa,two,\r\nsub/a.fasta,one,\r\n'
+    (folder / "s.csv").write_bytes(sheet.encode(encoding))
     run = nextflow(folder, "-profile", "test", "-stub", "--input", "s.csv")
     assert run.code == 0, run.text
     names = [s for s in run.submitted() if s.startswith("EXTRACT_FRAMES")]
     assert names == ["EXTRACT_FRAMES (one)", "EXTRACT_FRAMES (two)"]
+
+
+def test_an_address_with_a_query(nextflow, folder):
+    """As Zenodo gives them; the file is named without it."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def translate_path(self, path):
+            return str(folder / urlsplit(path).path.strip("/"))
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        (folder / "s.csv").write_text(f"sample,fasta\none,http://127.0.0.1:{server.server_port}/a.fa?download=1\n")
+        run = nextflow(folder, "-profile", "test", "-stub", "--input", "s.csv")
+        server.shutdown()
+    assert run.code == 0, run.text
+    assert {p.name for p in (folder / "work").glob("*/*/input1/*")} == {"a.fa"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_what_may_not_be_read_is_said_before_any_task(nextflow, folder):
+    (folder / "a.fa").chmod(0)
+    run = nextflow(folder, "-profile", "test", "-stub", "--input", "a.fa")
+    assert run.code != 0
+    assert "a.fa may not be read: you lack the permission" in run.text
+    assert not run.submitted()
 
 
 def test_a_glob_is_a_sample_per_file(nextflow, folder):

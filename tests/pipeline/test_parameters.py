@@ -25,8 +25,9 @@ def test_help_lists_every_parameter(nextflow, tmp_path, schema):
 
 def test_every_fault_is_named_before_any_task(nextflow, tmp_path):
     run = nextflow(
-        tmp_path, "-profile", "test", "--min_scor", "0.5", "--min_score", "1.5", "--min_length", "-1", "--bins",
-        "many", "--shard_size", "2.5", "--use_gpu", "perhaps", "--precision", "fp8", "--save_embeddings", "maybe",
+        tmp_path, "-profile", "test", "--min_scor", "0.5", "--min_score", "1.5", "--min_length", "-1",
+        "--tasks_per_encoder", "many", "--shard_size", "2.5", "--use_gpu", "perhaps", "--precision", "fp8",
+        "--save_embeddings", "maybe",
         "--classifier",
     )  # fmt: skip
     assert run.code != 0
@@ -34,7 +35,7 @@ def test_every_fault_is_named_before_any_task(nextflow, tmp_path):
         "--min_scor: there is no such parameter, did you mean --min_score?",
         "--min_score is '1.5': at most 1 is allowed",
         "--min_length is '-1': at least 0 is needed",
-        "--bins is 'many': a whole number is needed",
+        "--tasks_per_encoder is 'many': a whole number is needed",
         "--shard_size is '2.5': a whole number is needed",
         "--use_gpu is 'perhaps': one of auto, true, false is needed",
         "--precision is 'fp8': one of auto, fp32, fp16, bf16 is needed",
@@ -51,7 +52,6 @@ def test_every_fault_is_named_before_any_task(nextflow, tmp_path):
         ([], "--input is needed"),
         (["--input", "absent.csv"], "there is no such samplesheet: absent.csv"),
         (["--input", "absent/*.fa"], "there is no such file: absent/*.fa"),
-        (["--input", "{fasta}"], "--models is needed"),
         (["--input", "{fasta}", "--models", "absent"], "--models: there is no such folder: absent"),
         (["--input", "{fasta}", "--models", "."], "is no model bundle, it has no manifest.yml"),
         (["--input", "{fasta}", "--models", "{demo}", "--classifier", "other"],
@@ -71,7 +71,9 @@ def test_a_glob_that_the_shell_replaced_is_noticed(nextflow, tmp_path):
     """`--input *.fa` without quotes: the first file would be scored alone."""
     for name in ("good.fa", "messy.fa", "prot b.fa"):
         (tmp_path / name).write_text(">a\nACGT\n")
-    run = nextflow(tmp_path, "-profile", "test", "-stub", "--input", "good.fa", "messy.fa", "prot b.fa", "--bins", "1")
+    run = nextflow(
+        tmp_path, "-profile", "test", "-stub", "--input", "good.fa", "messy.fa", "prot b.fa", "--tasks_per_encoder", "1"
+    )
     assert run.code != 0
     assert "'messy.fa', 'prot b.fa': no parameter takes this" in run.text
     assert "a glob needs quotes: --input '*.fa'" in run.text
@@ -80,14 +82,20 @@ def test_a_glob_that_the_shell_replaced_is_noticed(nextflow, tmp_path):
 
 def test_values_may_arrive_as_strings(nextflow, tmp_path):
     """Nextflow 26 hands every value of the command line over as a String: 'false' must not be true, '2' must be 2."""
-    values = {"min_score": "0.75", "bins": "2", "save_embeddings": "false", "allow_partial": "true", "shard_size": "7"}
+    values = {
+        "min_score": "0.75",
+        "tasks_per_encoder": "2",
+        "save_embeddings": "false",
+        "allow_partial": "true",
+        "shard_size": "7",
+    }
     (tmp_path / "p.json").write_text(json.dumps(values))
     run = nextflow(tmp_path, "-profile", "test", "-stub", "-params-file", "p.json", "--min_length", "30")
     assert run.code == 0, run.text
     assert not run.lines("ASSERT_COMPLETE"), "allow_partial is true"
-    given = json.loads((run.results / "pipeline_info/bin_plan.json").read_text())
-    assert len(given["encoders"]["esm2"]["bins"]) == 2
-    for line in ("min_score         0.75", "bins              2", "min_length        30"):
+    given = json.loads((run.results / "pipeline_info/task_plan.json").read_text())
+    assert len(given["encoders"]["esm2"]["tasks"]) == 2
+    for line in ("min_score         0.75", "tasks_per_encoder 2", "min_length        30"):
         assert line in run.text
     assert "save_embeddings" not in run.text, "it is at its default"
 
@@ -101,3 +109,62 @@ def test_schema_and_config_agree(root, schema, nextflow):
         n: "null" if p.get("default") is None else json.dumps(p["default"]).replace('"', "'") for n, p in schema.items()
     }
     assert config == expected
+
+
+def another_value(parameter: dict) -> object:
+    """A valid value that is not the default."""
+    default = parameter.get("default")
+    if "enum" in parameter:
+        return next(value for value in parameter["enum"] if value != default)
+    if parameter["type"] == "boolean":
+        return not default
+    if parameter["type"] == "number":
+        return 0.75
+    return 100 + (default or 0) if parameter["type"] == "integer" else "other"
+
+
+EARLY = {"outdir", "publish_mode", "array_size"}
+
+
+@pytest.mark.parametrize("way", ["command line", "-params-file", "-c", "nextflow.config"])
+def test_every_parameter_in_every_way(nextflow, tmp_path, root, schema, way):
+    """Each is followed, or the run refuses at once: never is a value shown that another part does not use."""
+    (tmp_path / "x.fa").write_text(">a\nACGT\n")
+    fixed = {"input": "x.fa", "outdir": "mine", "models": str(root / "assets/demo_models"), "classifier": "demo_500"}
+    values = {n: fixed.get(n, another_value(p)) for n, p in schema.items() if n not in ("workflow", "help")}
+    params = "params {\n" + "\n".join(f"    {n} = {json.dumps(v)}" for n, v in values.items()) + "\n}\n"
+    args = ["-preview"]
+    if way == "command line":
+        args += [f"--{name}={str(v).lower() if isinstance(v, bool) else v}" for name, v in values.items()]
+    elif way == "-params-file":
+        (tmp_path / "p.json").write_text(json.dumps(values))
+        args += ["-params-file", "p.json"]
+    else:
+        (tmp_path / ("site.config" if way == "-c" else "nextflow.config")).write_text(params)
+        args += ["-c", "site.config"] if way == "-c" else []
+    run = nextflow(tmp_path, *args)
+    if way in ("command line", "-params-file"):
+        assert run.code == 0, run.text
+        shown = dict(re.findall(r"^  (\w+) +(\S+)$", run.text, re.M))
+        told = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()}
+        assert {name: shown.get(name) for name in values} == told
+        # What was read while the configuration was: Nextflow's own reports, and so all that lies beside them.
+        assert "WARN: Access to undefined parameter" not in run.text
+    else:
+        assert run.code != 0
+        for name in EARLY:
+            assert f"--{name} is '{values[name]}' in a configuration file, which comes too late" in run.text
+        # Without these three the same file is followed.
+        path = tmp_path / ("site.config" if way == "-c" else "nextflow.config")
+        path.write_text("".join(line for line in params.splitlines(True) if line.split(" = ")[0].strip() not in EARLY))
+        run = nextflow(tmp_path, *args)
+        assert run.code == 0, run.text
+        shown = dict(re.findall(r"^  (\w+) +(\S+)$", run.text, re.M))
+        assert shown["tools_image"] == shown["embed_image"] == "other"
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name in ("results", "mine", "work")) == []
+
+
+def test_a_run_without_a_task_leaves_no_files(nextflow, tmp_path):
+    for args in (["--help"], ["--min_scor", "0.5"]):
+        nextflow(tmp_path, *args)
+        assert [p.name for p in tmp_path.iterdir() if not p.name.startswith(".nextflow")] == []

@@ -18,7 +18,17 @@ SAMPLES = ("ecoli", "lambda", "mixed")
 @pytest.fixture(scope="module")
 def example(nextflow, tmp_path_factory):
     folder = tmp_path_factory.mktemp("example")
-    run = nextflow(folder, "-profile", "test", "--bins", "2", "--save_embeddings", "true", "--embedding_store", "store")
+    run = nextflow(
+        folder,
+        "-profile",
+        "test",
+        "--tasks_per_encoder",
+        "2",
+        "--save_embeddings",
+        "true",
+        "--embedding_store",
+        "store",
+    )
     assert run.code == 0, run.text
     return run
 
@@ -44,11 +54,35 @@ def test_says_what_was_found_and_where(example):
     assert (example.results / "multiqc_report.html").stat().st_size > 10_000
 
 
+def test_the_runs_tables_have_every_sample_and_virus(example):
+    """Under ids of their own, which the FASTA file has as well; the Parquet twins have a type for each column."""
+    parts = {sample: table(example, sample, "sequences") for sample in SAMPLES}
+    viruses = table(example, ".", "viruses")
+    expected = [
+        (f"{sample}__{name}", sample, name)
+        for sample, part in parts.items()
+        for name in part.filter(pl.col("state") == "virus")["sequence_id"]
+    ]
+    assert viruses.select("virus_id", "sample", "sequence_id").rows() == expected
+    with gzip.open(example.results / "viruses.fasta.gz", "rt") as text:
+        assert [(r.id, len(r)) for r in SeqIO.parse(text, "fasta")] == viruses.select("virus_id", "length").rows()
+    twin = pl.read_parquet(example.results / "viruses.parquet")
+    assert twin.columns == viruses.columns and twin["length"].to_list() == viruses["length"].to_list()
+    sequences = pl.read_parquet(example.results / "sequences.parquet")
+    assert sequences.height == sum(part.height for part in parts.values())
+    for part in parts.values():
+        numbers = {name for name, kind in part.schema.items() if kind.is_numeric()}
+        assert {name for name in numbers if sequences.schema[name] == pl.String} == set()
+    files = (example.results / "pipeline_info/files.txt").read_text().split()
+    assert {"viruses.tsv", "viruses.fasta.gz", "viruses.parquet", "sequences.parquet"} <= set(files)
+
+
 def test_what_is_published_cannot_be_a_sample(example, root):
     """Whatever lies at the top of --outdir beside the samples is a name that samples.nf refuses."""
     reserved = re.search(r"reservedNames\(\) \{\s+return \[(.*)\]", (root / "workflows/support/samples.nf").read_text())
     names = sorted(path.name for path in example.results.iterdir())
-    assert names == sorted([*SAMPLES, *re.findall(r"'([^']+)'", reserved[1])])
+    found = re.findall(r"'([^']+)'", reserved[1])
+    assert sorted([*names, "earlier_results"]) == sorted([*SAMPLES, *found]), "earlier_results: of a run before"
 
 
 def test_every_sequence_is_there_in_order(example, truth):
@@ -85,7 +119,7 @@ def test_sequence_score_is_the_weighted_mean_of_its_chunks(example):
         chunks = table(example, sample, "chunks").filter(pl.col("virus_score").is_not_null())
         length = pl.col("end") - pl.col("start") + 1
         means = chunks.group_by("sequence_number").agg(
-            ((pl.col("chunk_score") * length).sum() / length.sum()).alias("mean")
+            ((pl.col("virus_score") * length).sum() / length.sum()).alias("mean")
         )
         both = table(example, sample, "sequences").join(means, on="sequence_number")
         assert ((both["virus_score"] - both["mean"]).abs() < 1e-5).all()
@@ -98,6 +132,23 @@ def test_viruses_fasta(example):
             found = [(r.id, len(r), r.description) for r in SeqIO.parse(text, "fasta")]
         assert [f[:2] for f in found] == list(zip(expected["sequence_id"], expected["length"], strict=True))
         assert all("virus_score=0." in f[2] and "viral_regions=" in f[2] and "sequence_number=" in f[2] for f in found)
+
+
+def test_regions_are_named_alike_in_every_format(example, truth):
+    for sample in SAMPLES:
+        regions = table(example, sample, "regions")
+        lengths = [n for _, n in truth[sample]]
+        assert all(
+            1 <= a <= b <= lengths[s - 1] for s, a, b in regions.select("sequence_number", "start", "end").rows()
+        )
+        with gzip.open(example.results / sample / "regions.fasta.gz", "rt") as text:
+            found = [(r.id, len(r)) for r in SeqIO.parse(text, "fasta")]
+        assert found == regions.select("region", "length").rows()
+        bed = (example.results / sample / "regions.bed").read_text().splitlines()
+        assert [line.split("\t")[3] for line in bed] == regions["region"].to_list()
+        gff = (example.results / sample / "regions.gff3").read_text().splitlines()
+        assert [line.split("ID=")[1].split(";")[0] for line in gff if line[0] != "#"] == regions["region"].to_list()
+    assert table(example, "lambda", "regions").height
 
 
 def test_compatible_files_agree_with_the_tables(example):
@@ -129,15 +180,15 @@ def test_pipeline_info(example):
     assert versions["EMBED_ESM2"]["torch"].startswith("2.")
 
 
-def test_bins_predicted_and_measured(example):
-    plan = json.loads((example.results / "pipeline_info/bin_plan.json").read_text())["encoders"]
-    bins = pl.read_csv(example.results / "pipeline_info/bins.tsv", separator="\t")
-    assert bins["bin"].to_list() == ["dnabert_s_001", "dnabert_s_002", "esm2_001", "esm2_002"]
-    frames = {e: sum(b["sequences"] for b in plan[e]["bins"]) for e in plan}
-    for (encoder,), part in bins.group_by("encoder"):
+def test_tasks_predicted_and_measured(example):
+    plan = json.loads((example.results / "pipeline_info/task_plan.json").read_text())["encoders"]
+    tasks = pl.read_csv(example.results / "pipeline_info/embedding_tasks.tsv", separator="\t")
+    assert tasks["task"].to_list() == ["dnabert_s_001", "dnabert_s_002", "esm2_001", "esm2_002"]
+    frames = {e: sum(b["frames"] for b in plan[e]["tasks"]) for e in plan}
+    for (encoder,), part in tasks.group_by("encoder"):
         assert part["processed"].sum() == frames[encoder], "(processed, failed) reaches the report"
         assert part["failed"].sum() == 0
-    esm2 = bins.filter(pl.col("encoder") == "esm2")
+    esm2 = tasks.filter(pl.col("encoder") == "esm2")
     assert (esm2["predicted_tokens"] == esm2["tokens"]).all(), "ESM-2's tokens are known beforehand"
 
 
@@ -162,8 +213,30 @@ def test_the_store_serves_another_run(nextflow, example):
         example.folder, "-profile", "test", "--input", sheet, "--embedding_store", "store", "--outdir", "second"
     )
     assert run.code == 0, run.text
-    bins = pl.read_csv(example.folder / "second/pipeline_info/bins.tsv", separator="\t")
-    assert (bins["reused"] == bins["frames"]).all()
-    assert (bins["tokens"] == 0).all()
+    tasks = pl.read_csv(example.folder / "second/pipeline_info/embedding_tasks.tsv", separator="\t")
+    assert (tasks["reused"] == tasks["frames"]).all()
+    assert (tasks["tokens"] == 0).all()
     ours = (example.folder / "second/again/chunks.tsv").read_text()
     assert ours == (example.results / "lambda/chunks.tsv").read_text()
+
+
+def test_stretches_read_what_open_frames_leave(nextflow, example):
+    """Open frames score as before, in VirNucPro's files alone, and hardly a chunk is left without a call."""
+    out = example.folder / "longest"
+    run = nextflow(example.folder, "-profile", "test", "--frames", "longest", "--outdir", out)
+    assert run.code == 0, run.text
+    for sample in SAMPLES:
+        before = table(example, sample, "chunks")
+        after = pl.read_csv(out / sample / "chunks.tsv", separator="\t", quote_char=None)
+        is_open = before["state"] != "no_open_frame"
+        assert after.filter(is_open)["state"].equals(before.filter(is_open)["state"])
+        assert (after.filter(is_open)["virus_score"] - before.filter(is_open)["virus_score"]).abs().max() < 1e-5
+        assert (after.filter(is_open)["evidence"] == "open_frames").all()
+        stretches = after.filter(~is_open & (after["state"] != "no_open_frame"))
+        assert (stretches["evidence"] == "stretches").all() and (stretches["stretch_residues"] >= 40).all()
+        assert stretches.height > 0.9 * (~is_open).sum()
+        mine, theirs = (
+            pl.read_csv(f / sample / "prediction_results.txt", separator="\t") for f in (out, example.results)
+        )
+        assert mine.select("Sequence_ID", "Prediction").equals(theirs.select("Sequence_ID", "Prediction"))
+        assert (mine["score2"] - theirs["score2"]).abs().max() < 1e-5  # batches differ, and with them the last digits

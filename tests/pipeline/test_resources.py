@@ -21,7 +21,15 @@ def test_a_small_machine_runs_and_retries(nextflow, two_samples, root, executor)
     """One core and 5 GB, where embedding asks for 4 and 24 GB, and for 48 GB once it was killed."""
     (two_samples / "small.config").write_text(SMALL_MACHINE.format(executor=executor.replace("; ", "\n")))
     run = nextflow(
-        two_samples, "-c", "small.config", "--input", "phage.fa", "--models", root / "assets/demo_models", "--bins", "1"
+        two_samples,
+        "-c",
+        "small.config",
+        "--input",
+        "phage.fa",
+        "--models",
+        root / "assets/demo_models",
+        "--tasks_per_encoder",
+        "1",
     )
     assert run.code == 0, run.text
     tasks = pl.read_csv(run.results / "pipeline_info/execution_trace.tsv", separator="\t", infer_schema=False)

@@ -2,12 +2,14 @@
 
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import time
 
 import pytest
-from conftest import snapshot
+from pipeline_samples import snapshot
 
 pytestmark = pytest.mark.nextflow
 
@@ -18,9 +20,9 @@ def names(run):
 
 EDITS = {
     # What is edited: the processes that use it, and those that read what these write where that changed.
-    "bin/virnucpro/packing.py": ["PACK_BINS"],
-    "bin/virnucpro/calls.py": ["CLASSIFY"],
-    "bin/virnucpro/encoders/esm2.py": ["EMBED_ESM2"],
+    "bin/virnucpro/packing/plan.py": ["PACK_BINS"],
+    "bin/virnucpro/calling/calls.py": ["CLASSIFY"],
+    "bin/virnucpro/encoders/esm2/model.py": ["EMBED_ESM2"],
     "bin/classify.py": ["CLASSIFY"],
 }
 
@@ -70,3 +72,44 @@ def test_killed_launchers_are_resumed(nextflow, two_samples, root):
     run = nextflow(two_samples, *args, "-resume")
     assert run.code == 0, run.text
     assert snapshot(run.results) == snapshot(two_samples / "whole")
+
+
+def test_a_work_folder_that_was_cleaned_or_damaged(nextflow, two_samples):
+    """What is gone is made again, or the run ends with the folder to remove; the results are those of before."""
+    args = ["-profile", "test", "--input", "s.csv", "--shard_size", "10", "-resume"]
+    first = nextflow(two_samples, *args)
+    assert first.code == 0, first.text
+    results = snapshot(first.results)
+    work = two_samples / "work"
+    next(work.glob("*/*/embeddings/phage.shard_00002.esm2.parquet")).unlink()
+    again = nextflow(two_samples, *args)
+    assert again.code == 0, again.text
+    assert {"EMBED_ESM2", "CLASSIFY"} <= set(names(again)) and "EMBED_DNABERT_S" not in names(again)
+    assert snapshot(again.results) == results
+
+    next(work.glob("*/*/frames/phage.sequences.parquet")).write_bytes(b"")
+    next(work.glob("*/*/frames/phage.shard_00002.parquet")).unlink()
+    told = nextflow(two_samples, *args)
+    assert told.code != 0
+    found = re.search(r"Remove (\S+) and run again with -resume\.", told.text)
+    assert found, told.text
+    shutil.rmtree(found[1])
+    mended = nextflow(two_samples, *args)
+    assert mended.code == 0, mended.text
+    assert snapshot(mended.results) == results
+
+
+def test_an_added_sample_gets_tasks_of_its_own(nextflow, two_samples):
+    """What is embedded stays; and the same command once more finds all of it in the cache."""
+    (two_samples / "s.csv").write_text("sample,fasta\nphage,phage.fa\n")
+    args = ["-profile", "test", "-stub", "--input", "s.csv", "-resume"]
+    first = nextflow(two_samples, *args)
+    assert first.code == 0, first.text
+    (two_samples / "s.csv").write_text("sample,fasta\nhost,host.fa\nphage,phage.fa\n")
+    more = nextflow(two_samples, *args)
+    assert more.code == 0, more.text
+    embedding = [name for name in more.submitted() if name.startswith("EMBED")]
+    assert embedding == ["EMBED_DNABERT_S (dnabert_s_002)", "EMBED_ESM2 (esm2_002)"]
+    assert "CLASSIFY (phage)" not in more.submitted()
+    again = nextflow(two_samples, *args)
+    assert again.submitted() == []

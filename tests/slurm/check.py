@@ -15,7 +15,7 @@ def main(folder: Path) -> None:
         device, partition, start = first.split()
         jobs.append((device, partition, float(start), float(last)))
         print(f"  job {path.name}: partition {partition}, GPU {device}, {float(last) - float(start):.1f} s")
-    expect(len(jobs) == 4, f"4 embedding tasks of 2 bins and 2 encoders: {len(jobs)}")
+    expect(len(jobs) == 4, f"2 embedding tasks of each of 2 encoders: {len(jobs)}")
     expect({device for device, *_ in jobs} == {"0", "1"}, "both GPUs were used, each task saw one")
     expect({partition for _, partition, *_ in jobs} == {"gpu"}, "GPU tasks went to --gpu_queue")
     together = 1
@@ -31,7 +31,7 @@ def main(folder: Path) -> None:
     with_gres = [text for text in headers.values() if re.search(r"^#SBATCH .*--gres=gpu:fake:1", text, re.MULTILINE)]
     arrays = [text for text in headers.values() if re.search(r"^#SBATCH --array", text, re.MULTILINE)]
     expect(arrays and all(text in with_gres for text in arrays), f"{len(arrays)} job arrays, all with a GPU each")
-    cpu = [path for path, text in headers.items() if "embed_" not in path.with_name(".command.sh").read_text()]
+    cpu = [path for path, text in headers.items() if "embed.py" not in path.with_name(".command.sh").read_text()]
     expect(
         not any(headers[path] in with_gres for path in cpu if headers[path] not in arrays), "CPU tasks asked for none"
     )

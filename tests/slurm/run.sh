@@ -58,7 +58,7 @@ CONFIG
 
 cd "$dir"
 nextflow -C "$dir/test.config" run "$root" -profile test,slurm -ansi-log false -work-dir "$dir/work" --outdir "$dir/results" \
-    --use_gpu auto --gpus 2 --bins 2 --array_size 2 --queue cpu --gpu_queue gpu --gpu_type fake
+    --use_gpu auto --gpus 2 --tasks_per_encoder 2 --array_size 2 --queue cpu --gpu_queue gpu --gpu_type fake
 
 echo "test-slurm: checks"
 python3 "$here/check.py" "$dir"

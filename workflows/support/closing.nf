@@ -15,6 +15,21 @@ def closingWords(json, String outdir) {
     }
     def folder = file(outdir, glob: false)
     lines << "Report:  ${folder.resolve('multiqc_report.html')}"
+    lines << "Viruses: ${folder}/viruses.tsv, viruses.fasta.gz (of all samples)"
     lines << "Results: ${folder}/<sample>/sequences.tsv, chunks.tsv, viruses.fasta.gz"
+    return lines.join('\n')
+}
+
+/** The same of a training or an evaluation: where the classifier is, and whether it is worth anything. */
+def evaluationWords(json, String outdir) {
+    def found = new groovy.json.JsonSlurper().parse(json)
+    def folder = file(outdir, glob: false)
+    def lines = ['']
+    if (found.kind == 'training') {
+        lines << "Classifier: ${folder.resolve(found.name)}"
+        lines << "To use it:  nextflow run . --input contigs.fasta --models <the same> --classifier ${folder.resolve(found.name)}"
+    }
+    lines += found.verdicts.collect { verdict -> "${verdict.good || found.kind == 'evaluation' ? '' : 'NOTE: '}${verdict.text}" }
+    lines << "Report:     ${folder.resolve('multiqc_report.html')}"
     return lines.join('\n')
 }

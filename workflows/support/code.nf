@@ -1,31 +1,31 @@
 /*
  * -resume hashes the script in bin/ that a task calls, but not what that script imports. Each process therefore takes the
- * digest of the library modules it uses as an input: an edit to one reruns the tasks that use it, and no others.
+ * digest of the library's files that it may use as an input: an edit to one reruns the tasks that use it.
  */
 
-/** Digest of bin/<script>, of what else is named, and of all modules of bin/virnucpro that these import, directly or not. */
-def codeOf(String script, String more = script) {
-    def files = reached(reached([:], script), more).keySet().sort()
+/**
+ * Digest of bin/<script>, of the ground floor of bin/virnucpro with what it says of each kind of encoder, and of the rooms
+ * named. `without`: files or folders of these rooms that the script never imports, e.g. ['encoders/esm2']. tests/unit/test_code_digests.py holds what is named
+ * here to what the scripts import.
+ */
+def codeOf(String script, List rooms, List without = []) {
+    def library = file("${projectDir}/bin/virnucpro", glob: false)
+    def named = []
+    rooms.each { room -> library.resolve(room).eachFileRecurse { path -> named << path } }
+    def left_out = without.collectMany { name -> ["${name}.py", "${name}/"] }
+    named = named.findAll { path -> !left_out.any { name -> "${library.relativize(path)}".startsWith(name) } }
     def digest = java.security.MessageDigest.getInstance('SHA-256')
-    files.each { name -> digest.update(file("${projectDir}/bin/${name}", glob: false).bytes) }
+    ([file("${projectDir}/bin/${script}", glob: false)] + library.listFiles().toList() + kindsOf(library) + named)
+        .findAll { path -> path.name.endsWith('.py') }
+        .toUnique { path -> path.toString() }
+        .toSorted { path -> path.toString() }
+        .each { path -> digest.update(path.bytes) }
     return digest.digest().encodeHex().toString().take(16)
 }
 
-/** Adds `name` (a path under bin/) and all it imports to `found`. */
-def reached(Map found, String name) {
-    def path = file("${projectDir}/bin/${name}", glob: false)
-    if (found.containsKey(name) || !path.exists()) {
-        return found
-    }
-    found[name] = true
-    def pattern = /(?m)^[ \t]*(?:from[ \t]+(virnucpro[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)|import[ \t]+(virnucpro[\w.]*))/
-    (path.getText('UTF-8') =~ pattern).each { _all, from, names, module ->
-        def base = (from ?: module).replace('.', '/')
-        def members = (names ?: '').replaceAll(/#[^\n]*|[()]/, '').split(',').collect { part -> part.trim().split(/\s+/)[0] }
-        def parents = base.split('/').toList().inject([]) { list, part -> list + [list ? "${list[-1]}/${part}" : part] }
-        def candidates = ["${base}.py"] + parents.collect { parent -> "${parent}/__init__.py" }
-        candidates += members.findAll { member -> member }.collect { member -> "${base}/${member}.py" }
-        candidates.each { candidate -> reached(found, candidate.toString()) }
-    }
-    return found
+/** What every script may ask of the kinds of encoder: their list and their descriptions, not the encoders themselves. */
+def kindsOf(library) {
+    def found = []
+    library.resolve('encoders').eachFileRecurse { path -> found << path }
+    return found.findAll { path -> path.name in ['__init__.py', 'kind.py', 'kinds.py', 'transformer_config.py', 'description.py'] }
 }

@@ -1,6 +1,6 @@
 /*
- * How many GPUs may work at once. The plan of bins follows it; which GPU a task gets is not decided here (the scheduler
- * does, or bin/virnucpro/gpus.py on one machine).
+ * How many GPUs may work at once. The plan of tasks follows it; which GPU a task gets is not decided here (the scheduler
+ * does, or bin/virnucpro/embedding/gpus.py on one machine).
  */
 
 /** At least 1: --gpus where it is given, else the GPUs of this machine where GPU tasks run on it. */
@@ -13,7 +13,7 @@ def gpuSlots(Map options) {
     }
     def executor = gpuExecutor()
     if (executor != 'local') {
-        log.info("GPU tasks go to ${executor}: bins are chosen for one GPU, since --gpus does not say how many you may use")
+        log.info("GPU tasks go to ${executor}: tasks are chosen for one GPU, since --gpus does not say how many you may use")
         return 1
     }
     makeLockFolder()

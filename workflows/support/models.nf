@@ -2,10 +2,13 @@
  * The model bundle, as far as it can be judged before a task starts; CHECK_MODELS looks inside the files.
  */
 
-/** The bundle's folder; ends the run where there is none. */
+/** The bundle's folder, where none is named that of the small model which comes along; ends the run where there is none. */
 def findBundle(String folder) {
     if (!folder) {
-        error("--models is needed: the folder of a model bundle (docs/models.md says how to get one; `-profile test` uses the demo bundle)")
+        log.info("""\
+            No --models: the bundle compact is used, a small model that comes with the pipeline and needs no GPU.
+            VirNucPro's published models are larger; one command fetches them (docs/models.md).""".stripIndent())
+        return file("${projectDir}/assets/compact_models", glob: false)
     }
     def models = file(folder, glob: false)
     if (!models.isDirectory()) {
@@ -17,8 +20,28 @@ def findBundle(String folder) {
     return models
 }
 
-/** Folder of the classifier that is named, or given by its path, or the only one of the bundle; ends the run if none. */
-def findClassifier(models, String wanted) {
+/**
+ * Folders of the classifiers that are named: one, or a second one for what the first cannot read. Ends the run if one is
+ * not there.
+ */
+def findClassifiers(models, String given) {
+    def names = (given ?: '').tokenize(',')*.trim().findAll { name -> name }
+    if (names.size() > 2) {
+        error("--classifier: ${given}: two at most, a second one for sequences of which the first can read nothing")
+    }
+    def folders = (names ?: ['']).collect { name -> findClassifier(models, name) }
+    if (folders*.name.toSet().size() < folders.size()) {
+        error("--classifier: ${given}: the two must differ in name")
+    }
+    return folders
+}
+
+/**
+ * Folder of the classifier that is named, or given by its path, else the bundle's only one, or the one that its
+ * manifest's folder name stands before: compact_500 of compact_models. Ends the run if there is none.
+ */
+def findClassifier(models, String given) {
+    def wanted = given ?: (models.name == 'compact_models' ? 'compact_500' : null)
     def folder = models.resolve('classifiers')
     def names = folder.isDirectory() ? folder.listFiles().findAll { path -> path.isDirectory() }*.name.sort() : []
     if (!wanted && names.size() != 1) {
@@ -33,6 +56,13 @@ def findClassifier(models, String wanted) {
         return elsewhere
     }
     error("--classifier: ${name} is neither a classifier of the bundle (it has ${names ? names.join(', ') : 'none'}) nor the path of a folder with a classifier.yml")
+}
+
+/** [classifier, encoder, what a change of them shows in] of the small model that looks first. */
+def screeningModel(String name) {
+    def bundle = file("${projectDir}/assets/${name}_models", glob: false)
+    def folders = [bundle.resolve("classifiers/${name}_500"), bundle.resolve("encoders/${name}")]
+    return folders + [stateOf(folders)]
 }
 
 /** Path, size and time of every file of the bundle and the classifier: what a change of them shows in. */

@@ -9,6 +9,11 @@ def parameterGroups() {
     return schema['$defs'].values() as List
 }
 
+/** The values that a parameter may have, where the schema lists them. */
+def allowedValues(String name) {
+    return parameterGroups().collectMany { group -> group.properties[name]?.get('enum') ?: [] }
+}
+
 /**
  * Convert and check all parameters; ends the run with one line per fault. `given_besides`: the arguments that are no
  * parameter's.
@@ -34,10 +39,19 @@ def checkedParameters(Map given, List given_besides) {
         def value = given[name]
         checked[name] = isUnset(value) ? definition.default : converted(name, definition, value, faults)
     }
+    faults += givenTooLate(checked)
     if (faults) {
         error("Parameters are wrong:\n  ${faults.join('\n  ')}\nSee all of them with --help.")
     }
     return checked
+}
+
+/** A line for each parameter that a configuration file gave after the settings which take it had been read. */
+def givenTooLate(Map checked) {
+    def taken = workflow.session.config.process?.ext?.read_early ?: [:]
+    return taken.findAll { name, value -> "${value}" != "${checked[name]}" }.collect { name, value ->
+        "--${name} is '${checked[name]}' in a configuration file, which comes too late for it ('${value}' is in use already); give it on the command line or in a -params-file"
+    }
 }
 
 def isUnset(value) {
@@ -85,19 +99,8 @@ def unfit(List faults, String name, String text, String needed) {
 
 /** ', did you mean --x?' where a known name is close, else ''. */
 def nearest(String name, names) {
-    def near = names.min { known -> distance(name, known) }
-    return distance(name, near) <= 3 ? ", did you mean --${near}?" : ''
-}
-
-/** Edits (insert, delete, replace) that turn one string into the other. */
-def distance(String a, String b) {
-    def first = (0..b.size()).toList()
-    return a.toList().withIndex().inject(first) { row, item ->
-        def (letter, i) = item
-        b.toList().withIndex().inject([i + 1]) { next, other ->
-            next + [[next[-1] + 1, row[other[1] + 1] + 1, row[other[1]] + (letter == other[0] ? 0 : 1)].min()]
-        }
-    }[-1]
+    def near = names.closest(name)
+    return near ? ", did you mean --${near[0]}?" : ''
 }
 
 /** Text of --help. */

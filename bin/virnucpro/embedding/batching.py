@@ -1,6 +1,8 @@
 """Which sequences are computed together.
 
-ESM-2: most peptides of one classifier have one of a few lengths (166 residues for 500 bases), so rows of exactly
+Packed rows (GPUs) lie one after another, whatever their lengths: batches of like size in the order of the rows.
+
+Padded rows: most peptides of one classifier have one of a few lengths (166 residues for 500 bases), so rows of exactly
 equal length fill batches without padding and without a mask. What is left over, and DNABERT-S, whose tokens per
 sequence vary, is sorted by length and cut where the padding and the number of batches together cost least.
 """
@@ -11,54 +13,66 @@ import numpy as np
 
 
 class Batch(NamedTuple):
-    """Rows computed together, each padded to `width` tokens; `padding` tokens of it are filler."""
+    """Rows computed together. `tokens` are those computed; `padding` of them, up to `width` in each row, are filler."""
 
     rows: np.ndarray  # int64
-    width: int
+    width: int  # of the longest row
+    tokens: int
     padding: int
 
-    @property
-    def tokens(self) -> int:
-        """Tokens computed, padding included."""
-        return len(self.rows) * self.width
+
+def plan_packed(length: np.ndarray, budget: int) -> list[Batch]:
+    """Batches of at most `budget` tokens that hold each row once, in order, and of about equal size.
+
+    length: int [rows], tokens of each row. A row longer than the budget is a batch of its own.
+    """
+    alone, rows = np.flatnonzero(length > budget), np.flatnonzero(length <= budget)
+    parts = list(alone[:, None])
+    if len(rows):
+        fitting = length[rows]
+        total = int(fitting.sum())
+        # A batch takes the rows that begin in its share of the tokens; the last may reach beyond it.
+        batches = -(-total // (budget - int(fitting.max()) + 1))
+        number = (np.cumsum(fitting) - fitting) * batches // total
+        parts += np.split(rows, np.flatnonzero(np.diff(number)) + 1)
+    return [_packed(part, length) for part in parts]
 
 
-def plan(length: np.ndarray, budget: int, overhead: int, multiple: int = 1) -> list[Batch]:
+def plan_padded(length: np.ndarray, budget: int, overhead: int) -> list[Batch]:
     """Batches of at most `budget` tokens that hold each row once, longest first: memory runs out early if at all.
 
     length: int [rows], tokens of each row. A row longer than the budget is a batch of its own.
     overhead: what one more batch costs, in tokens that could be computed in its time.
-    multiple: widths are rounded up to it.
     """
     order = np.argsort(-length, kind="stable")
-    width = _rounded(length[order], multiple)
+    width = length[order]
     batches, left_over = [], []
     for start, stop in _runs(width):
         size = max(1, budget // int(width[start]))  # rows in a batch
         full = start + (stop - start) // size * size
-        batches += [_batch(order[i : i + size], length, multiple) for i in range(start, full, size)]
+        batches += [_padded(order[i : i + size], length) for i in range(start, full, size)]
         left_over.append(order[full:stop])
     rest = np.concatenate(left_over) if left_over else order
-    for start, stop in _cheapest_cuts(_rounded(length[rest], multiple), budget, overhead):
+    for start, stop in _cheapest_cuts(length[rest], budget, overhead):
         while start < stop:
-            size = max(1, budget // int(_rounded(length[rest[start]], multiple)))
-            batches.append(_batch(rest[start : min(start + size, stop)], length, multiple))
+            size = max(1, budget // int(length[rest[start]]))
+            batches.append(_padded(rest[start : min(start + size, stop)], length))
             start += size
     return sorted(batches, key=lambda batch: -batch.width)
 
 
-def halves(batch: Batch, length: np.ndarray, multiple: int = 1) -> list[Batch]:
+def halves(batch: Batch, length: np.ndarray, packed: bool) -> list[Batch]:
     """The batch (of two rows or more) in two parts, each no wider than it must be."""
-    return [_batch(rows, length, multiple) for rows in np.array_split(batch.rows, 2)]
+    return [(_packed if packed else _padded)(rows, length) for rows in np.array_split(batch.rows, 2)]
 
 
-def _batch(rows: np.ndarray, length: np.ndarray, multiple: int) -> Batch:
-    width = int(_rounded(length[rows].max(), multiple))
-    return Batch(rows, width, int(len(rows) * width - length[rows].sum()))
+def _packed(rows: np.ndarray, length: np.ndarray) -> Batch:
+    return Batch(rows, int(length[rows].max()), int(length[rows].sum()), 0)
 
 
-def _rounded(length: np.ndarray, multiple: int) -> np.ndarray:
-    return -(-length // multiple) * multiple
+def _padded(rows: np.ndarray, length: np.ndarray) -> Batch:
+    width = int(length[rows].max())
+    return Batch(rows, width, len(rows) * width, int(len(rows) * width - length[rows].sum()))
 
 
 def _runs(width: np.ndarray) -> list[tuple[int, int]]:

@@ -1,33 +1,33 @@
-"""The command line of embed_dnabert_s.py and embed_esm2.py."""
+"""The command line of embed.py."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
 
-from virnucpro import process
+from virnucpro import runtime
 from virnucpro.embedding.events import Events
+from virnucpro.embedding.gpus import leased_gpu
+from virnucpro.embedding.settings import Task
+from virnucpro.encoders.kinds import KINDS
 from virnucpro.errors import CudaFault
-from virnucpro.gpus import leased_gpu
-
-NAMES = {"dnabert_s": "DNABERT-S", "esm2": "ESM-2"}
 
 
-def main(kind: str) -> None:
+def main() -> None:
     """Parse the command line and run the task."""
-    arguments = parser(kind).parse_args()
-    process.keep_freed_memory()
-    process.bound_kernel_cache()
-    process.use_threads(arguments.threads)
+    arguments = parser().parse_args()
+    runtime.keep_freed_memory()
+    runtime.bound_kernel_cache()
+    runtime.use_threads(arguments.threads)
     if arguments.device != "cpu":
-        process.tune_gpu_allocator()
-        process.place_compiled_code()
-    events = Events(arguments.out / f"{arguments.bin}.events.jsonl", arguments.bin, kind, arguments.attempt)
-    process.on_sigterm(lambda: events.close("end", message="terminated by SIGTERM"))
+        runtime.tune_gpu_allocator()
+        runtime.place_kernels()
+    events = Events(arguments.out / f"{arguments.name}.events.jsonl", arguments.name, arguments.kind, arguments.attempt)
+    runtime.on_sigterm(lambda: events.close("end", message="terminated by SIGTERM"))
     try:
         # Before PyTorch, so that a task that waits for a GPU holds next to no memory.
-        with leased_gpu(arguments.device):
-            _run(kind, arguments, events)
+        with leased_gpu(arguments.device if KINDS[arguments.kind].needs_torch else "cpu"):
+            _run(arguments, events)
     except CudaFault as e:
         events.close("end", message=str(e))
         print(f"error: {e}", file=sys.stderr, flush=True)
@@ -37,25 +37,31 @@ def main(kind: str) -> None:
         raise
 
 
-def _run(kind: str, arguments: argparse.Namespace, events: Events) -> None:
+def _run(arguments: argparse.Namespace, events: Events) -> None:
     # PyTorch reads the process's settings when it is imported, and --help needs no PyTorch.
+    task = Task(**{name: value for name, value in vars(arguments).items() if name != "threads"})
+    if not KINDS[task.kind].needs_torch:
+        from virnucpro.embedding.light import run_light_task
+
+        run_light_task(task, events)
+        return
     from virnucpro.embedding.faults import named
-    from virnucpro.embedding.task import Task, run_task
+    from virnucpro.embedding.task import run_task
 
-    options = {name: value for name, value in vars(arguments).items() if name != "threads"}
     with named():
-        run_task(Task(kind=kind, **options), events)
+        run_task(task, events)
 
 
-def parser(kind: str) -> argparse.ArgumentParser:
-    """The options; both encoders have the same."""
+def parser() -> argparse.ArgumentParser:
+    """The options; all kinds of encoder have the same."""
     p = argparse.ArgumentParser(
-        description=f"Embed the frames of a bin's shards with {NAMES[kind]}; one embedding file per shard, a report.",
+        description="Embed the frames of a task's shards with one encoder; one embedding file per shard, a report.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
+    p.add_argument("--kind", choices=list(KINDS), required=True, help="what the encoder is")
     p.add_argument("--shards", type=Path, required=True, metavar="DIR", help="folder of shards (*.parquet)")
     p.add_argument("--encoder", type=Path, required=True, metavar="DIR", help="folder with the encoder's files")
-    p.add_argument("--bin", required=True, metavar="NAME", help="name of the bin, for the report")
+    p.add_argument("--task", dest="name", required=True, metavar="NAME", help="name of the task, for the report")
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write into")
     p.add_argument("--layer", type=_layer, default="last", metavar="N", help="layer to take, a number or 'last'")
     p.add_argument("--precision", choices=["auto", "fp32", "fp16", "bf16"], default="auto", help="of matrix products")

@@ -2,13 +2,13 @@
 
 import os
 import re
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from virnucpro.embedding.faults import first_line
+from virnucpro.embedding.faults import first_line, is_cuda_fault, is_out_of_memory
 from virnucpro.errors import CudaFault, UsageError, VirnucproError
+from virnucpro.runtime import cpu_name
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -16,15 +16,15 @@ PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat
 CPU_TOKENS = 2048
 # On a GPU: beyond the upper figure a batch brings no more speed; below the lower the GPU idles.
 GPU_TOKENS = (2048, 65536)
-# A token needs at most this many bytes for each unit of the encoder's width while a layer runs: 38 for ESM-2 in half
-# precision (68 in fp32), 50 (88) for DNABERT-S and more where its sequences are padded, as their masks grow with
-# length: 57 (102) at 1,000 bases. tests/unit/test_encoders_on_gpu_shapes.py counts them.
-BYTES_PER_WIDTH = {"fp32": 112, "fp16": 64, "bf16": 64}
+# A token needs at most this many bytes for each unit of the encoder's width while a layer runs. Packed: 24 for ESM-2,
+# 28 for DNABERT-S. Padded: 32 and 42 in half precision (52 and 76 in fp32), and more for DNABERT-S where its sequences
+# are of many lengths, as their masks grow. tests/unit/encoders/test_encoders_on_gpu_shapes.py counts them.
+BYTES_PER_WIDTH = {"packed": 32, "fp16": 60, "bf16": 60, "fp32": 102}
 SHARE_OF_FREE_MEMORY = 0.6  # the rest is for fragments and for what the estimate misses
 
 OTHERWISE = ", or compute on CPUs (--use_gpu false; of this script --device cpu)"
 
-# What one more batch costs, in tokens (see batching.plan): reading the weights once more, and on a GPU idle units.
+# What one more padded batch costs, in tokens: reading the weights once more, and on a GPU idle units.
 OVERHEAD = {"cpu": 48, "cuda": 1024}
 
 
@@ -107,15 +107,6 @@ def configure_gpu() -> None:
     torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
 
 
-def cpu_name() -> str:
-    """The processor's model as Linux tells it, else "cpu"."""
-    try:
-        with Path("/proc/cpuinfo").open() as lines:
-            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return "cpu"
-
-
 def choose_precision(wanted: str, device: Device) -> str:
     """`auto` is fp32 on a CPU, for exactness and since half precision is slow on most, and fp16 on a GPU that has it.
 
@@ -130,17 +121,35 @@ def choose_precision(wanted: str, device: Device) -> str:
     return "fp16" if capability and capability >= (7, 0) else "fp32"  # Volta, the first with tensor cores
 
 
-def width_multiple(device: Device, kind: str) -> int:
-    """What padded widths are rounded up to: attention with a bias (DNABERT-S) wants rows of 16 bytes on a GPU."""
-    return 8 if device.is_gpu and kind == "dnabert_s" else 1
+def wants_packed(device: Device, precision: str) -> bool:
+    """Whether own kernels compute (encoders/packed.py): on a GPU that Triton has tensor cores for, in half precision.
+
+    In fp32 plain PyTorch is as fast, and exact.
+    """
+    return device.is_gpu and precision != "fp32" and torch.cuda.get_device_capability(device.torch) >= (8, 0)  # Ampere
 
 
-def choose_budget(wanted: int | None, device: Device, width: int, precision: str) -> int:
-    """Tokens per batch: `wanted`, or on a GPU as many as its free memory holds beside the encoder of that width."""
+def kernels_failure(encoder: torch.nn.Module, device: Device) -> str:
+    """Why this GPU has to do without packed rows; "" where a trial agrees with plain PyTorch."""
+    try:
+        from virnucpro.encoders.packed import difference
+
+        return difference(encoder, device.torch)
+    except Exception as e:  # no Triton, no C compiler, a GPU that it does not know
+        if is_out_of_memory(e) or is_cuda_fault(e):
+            raise
+        return first_line(e)
+
+
+def choose_budget(wanted: int | None, device: Device, width: int, rows: str) -> int:
+    """Tokens per batch: `wanted`, or on a GPU as many as its free memory holds beside the encoder of that width.
+
+    rows: how they lie: packed, or else padded, then their precision.
+    """
     if wanted:
         return wanted
     if not device.is_gpu:
         return CPU_TOKENS
     free, _ = torch.cuda.mem_get_info(device.torch)
     lowest, highest = GPU_TOKENS
-    return min(highest, max(lowest, int(SHARE_OF_FREE_MEMORY * free / (BYTES_PER_WIDTH[precision] * width))))
+    return min(highest, max(lowest, int(SHARE_OF_FREE_MEMORY * free / (BYTES_PER_WIDTH[rows] * width))))

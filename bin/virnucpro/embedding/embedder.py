@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from virnucpro.embedding.batching import Batch, halves, plan
-from virnucpro.embedding.compiled import FrequentLengths
+from virnucpro.embedding.batching import Batch, halves, plan_packed, plan_padded
 from virnucpro.embedding.faults import cuda_faults_end_the_task, first_line, is_cuda_fault, is_out_of_memory
 from virnucpro.encoders.ragged import Ragged
 
@@ -32,6 +31,8 @@ class Launched:
 class Embedder:
     """An encoder with the token budget that its device has proved to hold.
 
+    overhead: what one more batch costs, in tokens (batching.plan_padded).
+    packed: rows lie one after another and own kernels compute them (encoders/packed.py).
     exact: gives the same encoder in fp32, for rows that overflow in half precision; None where there is no need.
     `on_batch(rows)` is told of each batch that was launched, `on_retry(reason)` of each that is tried again in parts.
     """
@@ -42,13 +43,12 @@ class Embedder:
         device: torch.device,
         budget: int,
         overhead: int,
-        multiple: int = 1,
-        frequent: FrequentLengths | None = None,
+        packed: bool = False,
         exact: Callable[[], torch.nn.Module] | None = None,
     ):
         self.encoder, self.device = encoder, device
-        self.budget, self.overhead, self.multiple = budget, overhead, multiple
-        self.frequent, self.exact = frequent, exact
+        self.budget, self.overhead = budget, overhead
+        self.packed, self.exact = packed, exact
         self.oom_halvings = self.recomputed = 0
         self.tokens = self.padding_tokens = 0
         self.on_batch: Callable[[np.ndarray], None] = lambda rows: None
@@ -66,16 +66,16 @@ class Embedder:
         """
         shape = (len(tokens.length), self.encoder.dim)
         launched = Launched(tokens, torch.zeros(shape, pin_memory=self.device.type == "cuda"))
-        todo = deque(plan(tokens.length, self.budget, self.overhead, self.multiple))
+        todo = deque(self._plan(tokens.length))
         while todo:
             batch = todo.popleft()
             if batch.tokens > self.budget and len(batch.rows) > 1:
-                todo.extendleft(reversed(halves(batch, tokens.length, self.multiple)))
+                todo.extendleft(reversed(halves(batch, tokens.length, self.packed)))
                 continue
             reason = self._try(batch, launched)
             if reason is not None and len(batch.rows) > 1:
                 self.on_retry(reason)
-                todo.extendleft(reversed(halves(batch, tokens.length, self.multiple)))
+                todo.extendleft(reversed(halves(batch, tokens.length, self.packed)))
                 continue
             if reason is not None:
                 launched.failed[int(batch.rows[0])] = reason
@@ -84,6 +84,11 @@ class Embedder:
             launched.arrived = torch.cuda.Event()
             launched.arrived.record()
         return launched
+
+    def _plan(self, length: np.ndarray) -> list[Batch]:
+        if self.packed:
+            return plan_packed(length, self.budget)
+        return plan_padded(length, self.budget, self.overhead)
 
     def finish(self, launched: Launched) -> tuple[np.ndarray, dict[int, str]]:
         """Wait for the results; rows that are not finite are computed again in fp32 where that may help."""
@@ -106,7 +111,7 @@ class Embedder:
         if encoder is None:
             failed |= dict.fromkeys(odd, NO_ROOM_FOR_FP32)
             return
-        again = Embedder(encoder, self.device, max(1, self.budget // 2), self.overhead, self.multiple)
+        again = Embedder(encoder, self.device, max(1, self.budget // 2), self.overhead)
         vectors[odd], still_failed = again.embed(tokens.select(np.array(odd)))
         failed |= {odd[row]: reason for row, reason in still_failed.items()}
         self.recomputed += len(odd)
@@ -146,18 +151,21 @@ class Embedder:
 
     @torch.inference_mode()
     def _compute(self, batch: Batch, launched: Launched) -> None:
-        tokens = launched.tokens
-        if self.frequent is not None:
-            self.frequent.count(len(batch.rows), batch.width)
-        ids = self._to_device(tokens.rows(batch.rows, batch.width, self.encoder.pad))
-        length = self._to_device(tokens.length[batch.rows]) if batch.padding else None
-        pooled = self.encoder(ids, length)  # [rows, dim]
+        pooled = self._run(batch, launched.tokens)  # [rows, dim]
         stop = launched.filled + len(batch.rows)
         launched.out[launched.filled : stop].copy_(pooled, non_blocking=True)
         launched.rows.append(batch.rows)
         launched.filled = stop
         self.tokens += batch.tokens - batch.padding
         self.padding_tokens += batch.padding
+
+    def _run(self, batch: Batch, tokens: Ragged) -> torch.Tensor:
+        if self.packed:
+            flat, starts = map(self._to_device, tokens.pack(batch.rows))
+            return self.encoder.packed(flat, starts, batch.width)
+        ids = self._to_device(tokens.rows(batch.rows, batch.width, self.encoder.pad))
+        length = self._to_device(tokens.length[batch.rows]) if batch.padding else None
+        return self.encoder(ids, length)
 
     def _to_device(self, values: np.ndarray) -> torch.Tensor:
         """Through pinned memory, so that the copy to a GPU overlaps with its work."""

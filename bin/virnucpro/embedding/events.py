@@ -16,13 +16,14 @@ _BAR = 30  # characters
 class Events:
     """The task's event file and its count of frames. An event is on disk when the call returns; any thread may call."""
 
-    def __init__(self, path: Path, bin_name: str, encoder: str, attempt: int):
+    def __init__(self, path: Path, task_name: str, encoder: str, attempt: int):
         path.parent.mkdir(parents=True, exist_ok=True)
         self.total = self.done = self.failed = self.tokens = 0
+        self._repeats_left = 0  # frames to come whose sequence an earlier shard computes: no work
         self._computed = 0  # frames done that were neither stored nor known: what the speed is measured on
         self._file = path.open("w", buffering=1)
         self._lock = threading.RLock()
-        self._constant = {"bin": bin_name, "encoder": encoder, "attempt": attempt}
+        self._constant = {"task": task_name, "encoder": encoder, "attempt": attempt}
         self._constant |= {"hostname": socket.gethostname(), "pid": os.getpid()}
         self._device: dict = {}
         self._began: float | None = None
@@ -34,16 +35,18 @@ class Events:
         self.total, self._device = total, device
         self.emit("start")
 
-    def begin_work(self) -> None:
-        """The model is loaded: speed counts from here."""
+    def begin_work(self, repeats: int = 0) -> None:
+        """The model is loaded: speed counts from here. repeats: frames whose sequence an earlier shard computes."""
+        self._repeats_left = repeats
         self._began = self._last = time.monotonic()
 
-    def advance(self, frames: int, tokens: int, computed: bool = True) -> None:
-        """Count frames that are finished; say so when the interval is over."""
+    def advance(self, frames: int, tokens: int, computed: bool = True, repeats: int = 0) -> None:
+        """Count frames that are finished, `repeats` of them as an earlier shard had them; say so when it is time."""
         with self._lock:
             self.done += frames
             self.tokens += tokens
             self._computed += frames if computed else 0
+            self._repeats_left -= repeats
             now = time.monotonic()
             if now - self._last >= (BAR_INTERVAL if self._is_terminal else INTERVAL):
                 self._last = now
@@ -79,7 +82,7 @@ class Events:
         """At the speed so far; None before the first batch."""
         if not self._computed:
             return 0.0 if self.total and self.done == self.total else None
-        return round((self.total - self.done) * self._seconds() / self._computed, 1)
+        return round(max(0, self.total - self.done - self._repeats_left) * self._seconds() / self._computed, 1)
 
     def close(self, event: str, **more) -> None:
         """The last event, and the end of the bar."""
@@ -98,7 +101,7 @@ class Events:
         text = f"{self.done:,}/{self.total:,} frames, {self.tokens_per_second() or 0:,.0f} tokens/s"
         text += f", {left:,.0f} s left" if left is not None else ""
         text += f", {self.failed:,} failed" if self.failed else ""
-        name = f"{self._constant['encoder']} {self._constant['bin']}"
+        name = f"{self._constant['encoder']} {self._constant['task']}"
         if self._is_terminal:
             filled = _BAR * self.done // max(1, self.total)
             print(f"\r{name} [{'#' * filled}{'.' * (_BAR - filled)}] {text}\033[K", end="", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Sequences that occur more than once in a bin: each is embedded once."""
+"""Sequences that occur more than once in a task: each is embedded once."""
 
 import tempfile
 from pathlib import Path
@@ -24,7 +24,7 @@ def unique(digests: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Repeats:
-    """Embeddings of the sequences that several of a bin's shards share, kept on disk until the last of them is done.
+    """Embeddings of the sequences that several of a task's shards share, kept on disk until the last of them is done.
 
     The first shard that holds such a sequence computes it and calls `put`, the later ones call `get`.
     """
@@ -34,7 +34,8 @@ class Repeats:
         everything = np.concatenate(digests)
         shard = np.repeat(np.arange(len(digests)), [len(d) for d in digests])
         first, member = unique(everything)
-        self.sequences = len(first)  # distinct ones in the bin
+        self.sequences = len(first)  # distinct ones in the task
+        self.frames = int((shard > shard[first][member]).sum())  # whose sequence an earlier shard holds
         last_shard = np.zeros(len(first), dtype=np.int64)
         np.maximum.at(last_shard, member, shard)
         shared = np.flatnonzero(last_shard > shard[first])

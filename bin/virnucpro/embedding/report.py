@@ -1,9 +1,10 @@
-"""`<bin>.report.json`: what a task did, for the run's report and for whoever wonders."""
+"""`<task>.report.json`: what a task did, for the run's report and for whoever wonders."""
 
 import json
 import platform
 import resource
 import socket
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow
 import safetensors
-import tokenizers
-import torch
 
-from virnucpro.embedding.device import Device
 from virnucpro.embedding.shards import Shard
+from virnucpro.files import whole
 
 FORMAT = 1
 
@@ -26,7 +25,7 @@ class Report:
 
     encoder: str
     model: str
-    bin: str
+    task: str
     attempt: int
     started: float = field(default_factory=time.time)
     loaded: float = 0.0
@@ -58,15 +57,15 @@ class Report:
             }
         )
 
-    def content(self, device: Device, precision: str, embedder, sequences: int) -> dict:
-        """The whole report, at the end of the work."""
+    def content(self, device, precision: str, embedder, sequences: int, kernels_failure: str = "") -> dict:
+        """The whole report, at the end of the work. kernels_failure: why a GPU does without packed rows."""
         finished = time.time()
         work = finished - self.loaded
         return {
             "format": FORMAT,
             "encoder": self.encoder,
             "model": self.model,
-            "bin": self.bin,
+            "task": self.task,
             "attempt": self.attempt,
             "device": device.report(),
             "precision": precision,
@@ -88,8 +87,8 @@ class Report:
             "peak_memory_bytes": peak_memory(device),
             "batch_tokens": embedder.budget,
             "oom_halvings": embedder.oom_halvings,
-            "compiled_lengths": sorted(embedder.frequent.lengths) if embedder.frequent else [],
-            "compile_failure": embedder.frequent.failure if embedder.frequent else "",
+            "packed": embedder.packed,
+            "kernels_failure": kernels_failure,
             "hostname": socket.gethostname(),
             "versions": versions(),
         }
@@ -97,19 +96,21 @@ class Report:
 
 def write_report(content: dict, path: Path) -> None:
     """Write so that `path` is whole or absent."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content, indent=1) + "\n")
-    part.replace(path)
+    with whole(path) as part:
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def peak_memory(device: Device) -> int:
+def peak_memory(device) -> int:
     """Bytes: of the GPU's memory, or of this process on a CPU."""
     if device.is_gpu:
+        import torch
+
         return torch.cuda.max_memory_allocated(device.torch)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def versions() -> dict[str, str]:
-    """Of everything that computes."""
-    modules = (torch, np, pyarrow, safetensors, tokenizers)
+    """Of everything that computes: PyTorch and the tokenizers where they were needed."""
+    more = [sys.modules[name] for name in ("torch", "tokenizers") if name in sys.modules]
+    modules = (*more[:1], np, pyarrow, safetensors, *more[1:])
     return {"python": platform.python_version()} | {m.__name__: m.__version__ for m in modules}

@@ -1,4 +1,4 @@
-"""Reading a bin's shards."""
+"""Reading a task's shards."""
 
 import hashlib
 from pathlib import Path
@@ -8,11 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from virnucpro.encoders.kinds import KINDS
 from virnucpro.errors import InputError
-from virnucpro.tables import SHARD
-
-# What each encoder reads.
-COLUMN = {"dnabert_s": "nucleotides", "esm2": "peptide"}
+from virnucpro.formats import SHARD
 
 
 class Shard(NamedTuple):
@@ -42,13 +40,13 @@ def count_frames(path: Path) -> int:
 
 def read_shard(path: Path, kind: str) -> Shard:
     """Read what the encoder `kind` needs. Raises InputError where the file is damaged or lacks a column."""
-    columns = ["frame_key", "frame_id", COLUMN[kind]]
+    columns = ["frame_key", "frame_id", KINDS[kind].reads]
     try:
         table = pq.read_table(path, columns=columns)
         table = table.cast(pa.schema([SHARD.field(name) for name in columns]))
     except (OSError, pa.ArrowException, ValueError) as e:
         raise InputError(f"{path}: cannot be read as a shard ({e}); run EXTRACT_FRAMES again") from e
-    return Shard(path.stem, table["frame_key"], table["frame_id"], table[COLUMN[kind]].to_pylist())
+    return Shard(path.stem, table["frame_key"], table["frame_id"], table[KINDS[kind].reads].to_pylist())
 
 
 def digests(sequences: list[str | None]) -> np.ndarray:

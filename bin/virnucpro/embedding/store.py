@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ class Store:
         self.problems: list[str] = []
         self._folder = root / kind
         self._settings = json.dumps({"format": FORMAT, "encoder": kind} | settings, sort_keys=True)
-        self._writable = True
+        self._writable = self._readable = True
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._remove_stale()
@@ -51,13 +52,16 @@ class Store:
             content = path.read_bytes()
         except FileNotFoundError:
             return None
-        except OSError as e:
-            self.problems.append(f"{path}: cannot be read ({e}); the shard is embedded again")
+        except OSError as e:  # another user's, most likely: it would be said of thousands
+            if self._readable:
+                self._readable = False
+                self.problems.append(f"{path}: cannot be read ({e}); such shards are embedded again")
             return None
         header, _, vectors = content.partition(b"\n")
         if header != _header(key, rows, dim, vectors) or len(vectors) != rows * dim * _LITTLE.itemsize:
             self.problems.append(f"{path}: is damaged; it was removed, the shard is embedded again")
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # it can be another user's
+                path.unlink()
             return None
         return np.frombuffer(vectors, dtype=_LITTLE).reshape(rows, dim)
 
@@ -78,7 +82,8 @@ class Store:
             part.replace(path)
         except OSError as e:
             self._give_up(e)
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # what could not be entered cannot be tidied either
+                part.unlink()
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / f"{key}.f32"

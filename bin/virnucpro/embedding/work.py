@@ -1,4 +1,4 @@
-"""A bin's shards made ready for the encoder, one ahead of the one that is being computed."""
+"""A task's shards made ready for the encoder, one ahead of the one that is being computed."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -31,7 +31,7 @@ class Work(NamedTuple):
     tokens: Ragged | None  # of `compute`
 
 
-class Bin:
+class TaskShards:
     """The shards of one task."""
 
     def __init__(self, paths: list[Path], kind: str):

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from virnucpro.embedding.shards import Shard
-from virnucpro.tables import embedding_schema
+from virnucpro.files import whole
+from virnucpro.formats import embedding_schema
 
 
 def vector_column(vectors: np.ndarray) -> pa.FixedSizeListArray:
@@ -33,6 +34,5 @@ def embedding_table(shard: Shard, vectors: np.ndarray, failed: dict[int, str], m
 
 def write_embeddings(table: pa.Table, path: Path) -> None:
     """Write so that `path` is whole or absent. Vectors do not compress: they are stored as they are, with checksums."""
-    part = path.with_name(path.name + ".part")
-    pq.write_table(table, part, compression="none", use_dictionary=False, write_page_checksum=True)
-    part.replace(path)
+    with whole(path) as part:
+        pq.write_table(table, part, compression="none", use_dictionary=False, write_page_checksum=True)

@@ -1,1 +1,1 @@
-"""The two encoders. Each file holds one transformer, top to bottom."""
+"""The encoders. A folder for each kind: `description` says all that others need to know of it, and needs no PyTorch."""

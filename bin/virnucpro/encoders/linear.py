@@ -1,10 +1,11 @@
-"""Linear layers together with what follows them.
+"""Linear layers, alone or with the activation that follows.
 
-On a CPU in fp32 the oneDNN library does the activation, product or sum while the result is still in cache, and its
-matrix product, on weights in a layout of its own, is faster than PyTorch's default (docs/performance.md has figures).
-Elsewhere these are PyTorch's own operations, which torch.compile fuses on a GPU.
-Shapes: x [..., in], result [..., out].
+On a CPU in fp32 the oneDNN library does the activation while the result is still in cache, and its matrix product, on
+weights in a layout of its own, is faster than PyTorch's default (docs/performance.md has figures). Elsewhere these are
+PyTorch's own operations. Shapes: x [..., in], result [..., out]; x is rounded to the precision of the weights.
 """
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ _ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_l
 
 
 class Linear(nn.Linear):
-    """x W' + b, alone or with what follows."""
+    """x W' + b."""
 
     packed: Tensor | None = None  # the weights in oneDNN's layout; `weight` is gone then
 
@@ -33,23 +34,20 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.packed is None:
-            return super().forward(x)
+            return super().forward(x.to(self.weight.dtype))
         return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
 
-    def gelu(self, x: Tensor) -> Tensor:
-        """gelu(x W' + b), the exact GELU (by the error function)."""
+
+class GeluLinear(Linear):
+    """gelu(x W' + b), the exact GELU (by the error function)."""
+
+    def forward(self, x: Tensor) -> Tensor:
         if self.packed is None:
             return F.gelu(super().forward(x))
         return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "gelu", [], "none")
 
-    def plus(self, x: Tensor, residual: Tensor) -> Tensor:
-        """residual + x W' + b, in the precision of the residual."""
-        if self.packed is None:
-            return residual + super().forward(x)
-        return torch.ops.mkldnn._linear_pointwise.binary(x, residual, self.packed, self.bias, "add")
 
-
-class GatedLinear(Linear):
+class GatedLinear(GeluLinear):
     """gelu(g) * u, where g and u are the halves of x W' (no bias); [..., out / 2]."""
 
     up: Tensor | None = None
@@ -61,12 +59,11 @@ class GatedLinear(Linear):
         if self.packed is not None:
             self.packed, self.up = map(_packed, halves)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, gate: Callable[[Tensor], Tensor]) -> Tensor:
+        """gate: of both halves in one tensor; a CPU's library needs none."""
         if self.packed is None:
-            g, u = F.linear(x, self.weight).chunk(2, dim=-1)
-            return F.gelu(g) * u
-        gate = self.gelu(x)
-        return torch.ops.mkldnn._linear_pointwise.binary(x, gate, self.up, None, "mul")
+            return gate(F.linear(x.to(self.weight.dtype), self.weight))
+        return torch.ops.mkldnn._linear_pointwise.binary(x, super().forward(x), self.up, None, "mul")
 
 
 def _packed(weight: Tensor) -> Tensor:
@@ -80,3 +77,8 @@ def for_inference(model: nn.Module) -> nn.Module:
         if isinstance(module, Linear):
             module.pack()
     return model
+
+
+def product_dtype(model: nn.Module) -> torch.dtype:
+    """The precision of an encoder's matrix products."""
+    return next((module.dtype for module in model.modules() if isinstance(module, Linear)), torch.float32)

@@ -19,6 +19,14 @@ class Ragged(NamedTuple):
         inside = column < self.length[index, None]
         return np.where(inside, self.flat[np.where(inside, at, 0)], np.int32(pad))
 
+    def pack(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The tokens of the sequences `index` one after another, int32 [tokens]; where each begins and the last ends,
+        int32 [len(index) + 1]."""
+        length = self.length[index]
+        ends = np.cumsum(length)
+        at = np.repeat(self.start[index] - (ends - length), length) + np.arange(ends[-1])
+        return self.flat[at], np.concatenate(([0], ends)).astype(np.int32)
+
     def select(self, index: np.ndarray) -> "Ragged":
         """The sequences `index` only; the tokens stay where they are."""
         return Ragged(self.flat, self.start[index], self.length[index])

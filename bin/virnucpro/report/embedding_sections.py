@@ -1,19 +1,17 @@
-"""The report's part on the embedding tasks: encoders, devices over time, bins."""
+"""The report's part on the embedding tasks: encoders, devices over time, predicted and measured load."""
 
 from typing import Any
 
 from multiqc import BaseMultiqcModule
 
+from virnucpro.encoders.kinds import colour, label
 from virnucpro.report import figures
-from virnucpro.report.bins import Bin, EncoderUse, Use
+from virnucpro.report.embedding_tasks import EmbeddingTask, EncoderUse, Use
 from virnucpro.report.html import (
-    ENCODER_COLOURS,
-    ENCODER_LABELS,
     Raw,
     box,
     card,
     cards,
-    duration,
     legend,
     note,
     number,
@@ -22,22 +20,23 @@ from virnucpro.report.html import (
     table,
     text,
 )
+from virnucpro.words import duration
 
-MOST_BINS = 1000
+MOST_ROWS = 1000  # tasks in the table and in each figure
 MOST_LANES = 100
-MOST_TASKS = 2000
+MOST_TASKS = 2000  # drawn over time
 
 
 def embedding_sections(
-    bins: list[Bin], encoders: list[EncoderUse], use: Use | None, models: dict[str, Any], unit: str
+    tasks: list[EmbeddingTask], encoders: list[EncoderUse], use: Use | None, models: dict[str, Any], unit: str
 ) -> BaseMultiqcModule:
-    """Encoders, devices over time, bins predicted against measured."""
+    """Encoders, devices over time, tasks predicted against measured."""
     module = BaseMultiqcModule(
         name="Embedding",
         anchor="embedding",
-        info="The open frames are packed into bins of equal load; each task embeds one bin on one device.",
+        info="The open frames are packed into tasks of equal load; each task runs on one device.",
     )
-    if not bins:
+    if not tasks:
         content = box(note("No frame was open, so nothing was embedded."))
         module.add_section(name="Encoders", anchor="embedding-encoders", content=content)
         return module
@@ -52,41 +51,39 @@ def embedding_sections(
                 _use(use), _encoder_legend(encoders), figures.gantt(use, MOST_LANES, MOST_TASKS), _gantt_caps(use)
             ),
         )
-    measured = [e.encoder for e in encoders if any(_comparable(b) for b in bins if b.encoder == e.encoder)]
+    measured = [e.encoder for e in encoders if any(_comparable(b) for b in tasks if b.encoder == e.encoder)]
     panels = "".join(
         figures.predicted_measured(
-            [b for b in bins if b.encoder == e and _comparable(b)][:MOST_BINS], e, ENCODER_LABELS.get(e, e), unit
+            [b for b in tasks if b.encoder == e and _comparable(b)][:MOST_ROWS], e, label(e), unit
         )
         for e in measured
     )
     module.add_section(
-        name="Bins, predicted and measured",
-        anchor="embedding-bins",
+        name="Tasks, predicted and measured",
+        anchor="embedding-tasks",
         description="A dot on the dashed line took just as long as its predicted load promised. The table is also in "
-        "<code>pipeline_info/bins.tsv</code>.",
-        content=box(f'<div class="vnp-grid">{panels}</div>', _bins(bins, unit)),
+        "<code>pipeline_info/embedding_tasks.tsv</code>.",
+        content=box(f'<div class="vnp-grid">{panels}</div>', _tasks(tasks, unit)),
     )
     return module
 
 
-def _comparable(row: Bin) -> bool:
-    """Measured afresh: a bin taken from the store costs no time."""
+def _comparable(row: EmbeddingTask) -> bool:
+    """Measured afresh: a task taken from the store costs no time."""
     return bool(row.predicted_load) and row.seconds is not None and not row.reused
 
 
 def _encoder_legend(encoders: list[EncoderUse]) -> str:
-    return legend(
-        (ENCODER_LABELS.get(e.encoder, e.encoder), ENCODER_COLOURS.get(e.encoder, "#e69f00")) for e in encoders
-    )
+    return legend((label(e.encoder), colour(e.encoder)) for e in encoders)
 
 
 def _encoders(encoders: list[EncoderUse], models: dict[str, Any]) -> str:
     known = {m.get("kind"): m for m in models.get("encoders", [])}
     rows = [
         (
-            ENCODER_LABELS.get(e.encoder, e.encoder),
+            label(e.encoder),
             known.get(e.encoder, {}).get("name", ""),
-            f"{e.done:,} of {e.bins:,}",
+            f"{e.done:,} of {e.tasks:,}",
             e.frames,
             e.processed,
             e.failed,
@@ -112,7 +109,7 @@ def _encoders(encoders: list[EncoderUse], models: dict[str, Any]) -> str:
         "balance, measured",
     )
     return table(columns, rows, "--nnnnnnnnn") + note(
-        "<em>tokens/s</em> is of the median bin. <em>Balance</em> is max / mean over the bins, 1 at best: of the "
+        "<em>tokens/s</em> is of the median task. <em>Balance</em> is max / mean over the tasks, 1 at best: of the "
         "plan's load, and of the measured seconds of work."
     )
 
@@ -150,15 +147,15 @@ def _gantt_caps(use: Use) -> str:
     return note(" ".join(words)) if words else ""
 
 
-def _bins(bins: list[Bin], unit: str) -> str:
+def _tasks(tasks: list[EmbeddingTask], unit: str) -> str:
     # Missing first, then failures and retries, then the slowest: what an operator looks for.
     ranked = sorted(
-        bins, key=lambda b: (b.state == "done", -(b.failed or 0), -(b.attempts or 0), -(b.seconds or 0), b.bin)
+        tasks, key=lambda b: (b.state == "done", -(b.failed or 0), -(b.attempts or 0), -(b.seconds or 0), b.task)
     )
-    shown = ranked[:MOST_BINS]
+    shown = ranked[:MOST_ROWS]
     rows = [
         (
-            b.bin,
+            b.task,
             Raw("done") if b.state == "done" else Raw('<strong style="color:#d55e00">missing</strong>'),
             f"{b.processed or 0:,} of {b.frames if b.frames is not None else (b.processed or 0) + (b.failed or 0):,}",
             b.failed,
@@ -175,7 +172,7 @@ def _bins(bins: list[Bin], unit: str) -> str:
         for b in shown
     ]
     columns = (
-        "bin",
+        "task",
         "state",
         "frames processed",
         "failed",
@@ -190,17 +187,17 @@ def _bins(bins: list[Bin], unit: str) -> str:
         "remarks",
     )
     shown_table = table(columns, rows, "--nnnnnnnn-nw")
-    more = note(f"{len(shown):,} of {len(bins):,} bins are shown.") if len(bins) > len(shown) else ""
+    more = note(f"{len(shown):,} of {len(tasks):,} tasks are shown.") if len(tasks) > len(shown) else ""
     return shown_table + more
 
 
-def _remarks(row: Bin) -> str:
-    """What else happened to a bin: why it took less, or more, than its load promised."""
+def _remarks(row: EmbeddingTask) -> str:
+    """What else happened to a task: why it took less, or more, than its load promised."""
     frames = (row.processed or 0) + (row.failed or 0)
     words = [f"{row.reused:,} frames from the store of earlier results"] if row.reused else []
     if row.unique_sequences is not None and not row.reused and row.unique_sequences < 0.99 * frames:
         words.append(f"{row.unique_sequences:,} distinct sequences")
     words += [f"{row.recomputed_in_fp32:,} computed again in fp32"] if row.recomputed_in_fp32 else []
     words += [f"batch halved {row.oom_halvings} times for want of memory"] if row.oom_halvings else []
-    words += [f"not compiled ({row.compile_failure})"] if row.compile_failure else []
+    words += [f"plain PyTorch ({row.kernels_failure})"] if row.kernels_failure else []
     return "; ".join(words)

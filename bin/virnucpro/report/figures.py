@@ -3,8 +3,10 @@
 import math
 from collections.abc import Sequence
 
-from virnucpro.report.bins import Bin, Use
-from virnucpro.report.html import COLOURS, ENCODER_COLOURS, duration, moment, short, text
+from virnucpro.encoders.kinds import colour as encoder_colour
+from virnucpro.report.embedding_tasks import EmbeddingTask, Use
+from virnucpro.report.html import COLOURS, moment, short, text
+from virnucpro.words import duration
 
 
 def _svg(width: int, height: int, parts: Sequence[str], label: str) -> str:
@@ -52,6 +54,38 @@ def length_score(points: Sequence[tuple[float, float, str]], min_score: float, t
     return _svg(width, height, parts, f"Length against virus score, {title}")
 
 
+def track(found: dict, title: str) -> str:
+    """Mean scores along a sequence, its viral regions shaded: {"length", "regions": [[start, end], ...], "scores":
+    [[base, score], ...]}, in bases."""
+    width, height, left, top, right, bottom = 420, 180, 46, 26, 400, 142
+    length = max(found["length"], 1)
+
+    def x(base: float) -> float:
+        return left + (right - left) * base / length
+
+    def y(score: float) -> float:
+        return bottom - (bottom - top) * score
+
+    parts = [f'<text x="{left}" y="15" class="title">{text(title, 60)}</text>']
+    for start, end in found["regions"]:
+        words = f"{start:,} to {end:,}, {end - start + 1:,} bases"
+        wide = max(x(end) - x(start), 1.5)
+        parts.append(
+            f'<rect x="{x(start):.1f}" y="{top}" width="{wide:.1f}" height="{bottom - top}" '
+            f'fill="{COLOURS["virus"]}" fill-opacity=".25"><title>{words}</title></rect>'
+        )
+    for score in (0, 0.5, 1):
+        parts.append(f'<path class="grid" d="M{left} {y(score):.1f}H{right}"/>')
+        parts.append(f'<text x="{left - 6}" y="{y(score) + 4:.1f}" text-anchor="end">{score:g}</text>')
+    for base in _ticks(0, length, 4):
+        parts.append(f'<text x="{x(base):.1f}" y="{bottom + 16}" text-anchor="middle">{axis_number(base)}</text>')
+    dots = "".join(f"M{x(base):.1f} {y(score):.1f}h0" for base, score in found["scores"])
+    look = f'stroke="{COLOURS["virus"]}" stroke-width="3" stroke-linecap="round" stroke-opacity=".6" fill="none"'
+    parts += [f'<path d="{dots}" {look}/>'] if dots else []
+    parts.append(f'<text x="{(left + right) / 2}" y="{height - 4}" text-anchor="middle">base</text>')
+    return _svg(width, height, parts, f"Scores along {title}")
+
+
 def _time_ticks(seconds: float, wanted: int = 9) -> list[float]:
     """At most about `wanted` ticks from 0, in steps that clocks and calendars have."""
     steps = [1, 2, 5, 10, 15, 30] + [60 * n for n in (1, 2, 5, 10, 15, 30)] + [3600 * n for n in (1, 2, 3, 6, 12)]
@@ -75,10 +109,10 @@ def axis_number(value: float) -> str:
     return f"{value:.6g}"
 
 
-def predicted_measured(bins: Sequence[Bin], encoder: str, title: str, unit: str) -> str:
-    """A bin's predicted load against its seconds of work, with the line that a perfect prediction would follow. The
-    axes show the range of the data, not zero: bins are meant to be alike."""
-    points = [(b.predicted_load, b.seconds, b.bin) for b in bins if b.predicted_load and b.seconds is not None]
+def predicted_measured(tasks: Sequence[EmbeddingTask], encoder: str, title: str, unit: str) -> str:
+    """A task's predicted load against its seconds of work, with the line that a perfect prediction would follow. The
+    axes show the range of the data, not zero: tasks are meant to be alike."""
+    points = [(b.predicted_load, b.seconds, b.task) for b in tasks if b.predicted_load and b.seconds is not None]
     width, height, left, top, right, bottom = 420, 260, 64, 26, 405, 222
     x_low, x_high = _range([p[0] for p in points])
     y_low, y_high = _range([p[1] for p in points])
@@ -100,7 +134,7 @@ def predicted_measured(bins: Sequence[Bin], encoder: str, title: str, unit: str)
     slope = sum(p[1] for p in points) / sum(p[0] for p in points)
     ends = f"M{x(x_low):.1f} {y(x_low * slope):.1f}L{x(x_high):.1f} {y(x_high * slope):.1f}"
     parts.append(f'<path class="axis" stroke-dasharray="5 4" clip-path="url(#plot-{text(encoder)})" d="{ends}"/>')
-    colour = ENCODER_COLOURS.get(encoder, "#e69f00")
+    colour = encoder_colour(encoder)
     for load, seconds, name in points:
         parts.append(
             f'<circle cx="{x(load):.1f}" cy="{y(seconds):.1f}" r="4" fill="{colour}" fill-opacity=".75">'
@@ -145,15 +179,15 @@ def gantt(use: Use, most_lanes: int, most_tasks: int) -> str:
             if drawn > most_tasks:
                 break
             a, b = x(task.started), x(task.finished)
-            colour = ENCODER_COLOURS.get(task.encoder, "#e69f00")
-            words = f"{task.bin}: {duration(task.finished - task.started)}, {short(task.tokens)} tokens"
+            colour = encoder_colour(task.encoder)
+            words = f"{task.task}: {duration(task.finished - task.started)}, {short(task.tokens)} tokens"
             words += f", attempt {task.attempts}" if (task.attempts or 1) > 1 else ""
             words += f", {task.failed:,} failed" if task.failed else ""
             edge = ' stroke="#d55e00" stroke-width="2"' if task.failed or (task.attempts or 1) > 1 else ""
             place = f'x="{a:.1f}" y="{y + 2}" width="{max(1.5, b - a):.1f}" height="{row - 5}" rx="2"'
             parts.append(f'<rect {place} fill="{colour}"{edge}><title>{text(words)}</title></rect>')
-            if b - a > 7.2 * len(task.bin) + 8:
-                parts.append(f'<text x="{a + 5:.1f}" y="{y + 15}" style="fill:#111">{text(task.bin)}</text>')
+            if b - a > 7.2 * len(task.task) + 8:
+                parts.append(f'<text x="{a + 5:.1f}" y="{y + 15}" style="fill:#111">{text(task.task)}</text>')
     for begin, end in use.pauses:
         at = x(begin)
         parts.append(f'<path class="axis" stroke-dasharray="2 3" d="M{at:.1f} {top - 8}V{bottom}"/>')

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
 
-from virnucpro.printable import printable
+from virnucpro.words import printable
 
 # Okabe and Ito's colours, told apart by colour-blind readers and on a dark page (https://jfly.uni-koeln.de/color/).
 COLOURS = {
@@ -24,8 +24,6 @@ LABELS = {
 NBSP = "\u00a0"  # between a number and its unit
 # For one line per sample: the same, without black and pale yellow.
 LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#9a9a9a")
-ENCODER_COLOURS = {"dnabert_s": "#009e73", "esm2": "#56b4e9"}
-ENCODER_LABELS = {"dnabert_s": "DNABERT-S", "esm2": "ESM-2"}
 
 
 def text(value: object, most: int = 300) -> str:
@@ -126,18 +124,6 @@ def short(value: float | None) -> str:
         if abs(value) >= limit:
             return f"{value / (1e3 if letter == 'k' else limit):.1f} {letter}"
     return f"{value:,.0f}"
-
-
-def duration(seconds: float | None) -> str:
-    """3725 -> 1 h 2 min; – for None."""
-    if seconds is None:
-        return "–"
-    if 0 < seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes, hours = round(seconds / 60), int(seconds / 3600 + 1 / 120)
-    return f"{minutes} min" if hours < 1 else f"{hours} h {minutes - 60 * hours} min"
 
 
 def moment(epoch: float) -> str:

@@ -22,26 +22,30 @@ class Run:
     does not cost the report of all the others."""
 
     summaries: dict[str, dict[str, Any]]  # by sample, sorted
-    bin_reports: dict[str, dict[str, Any]]  # by bin, the highest attempt of each, sorted
-    plan: dict[str, dict[str, Any]]  # encoder -> {"bins": [...], "total_load", ...}
+    task_reports: dict[str, dict[str, Any]]  # by task, the highest attempt of each, sorted
+    plan: dict[str, dict[str, Any]]  # encoder -> {"tasks": [...], "total_load", ...}
     load_unit: str  # what the plan's load counts: tokens or frames
     expected_samples: list[str]
     models: dict[str, Any]
     params: dict[str, Any]
     versions: dict[str, dict[str, str]]  # process -> tool -> version
     launch: dict[str, Any]  # how the run was started: command_line, run_name, session, revision, commit, ...
+    collected: dict[str, Any] | None = None  # counts of the tables of all samples; None where none are expected
+    failed_tasks: list[dict[str, Any]] = field(default_factory=list)  # process, tag, exit, attempt, reason
     unreadable: list[str] = field(default_factory=list)
 
 
 def read_run(
     summaries: Path | None,
-    bin_reports: Path | None,
+    task_reports: Path | None,
     plan: Path | None = None,
     models: Path | None = None,
     params: Path | None = None,
     versions: Path | None = None,
     expected: Path | None = None,
     launch: Path | None = None,
+    failed_tasks: Path | None = None,
+    collected: Path | None = None,
 ) -> Run:
     """Read a run's reports; folders may be absent or empty, since a run in which everything failed has a report too.
 
@@ -51,23 +55,25 @@ def read_run(
     by_sample = {
         s["sample"]: s for s in _folder(summaries, "*.summary.json", ("sample", "state", "sequences"), unreadable)
     }
-    by_bin: dict[str, dict[str, Any]] = {}
-    for report in _folder(bin_reports, "*.report.json", ("bin", "encoder", "processed", "failed"), unreadable):
-        known = by_bin.get(report["bin"])
+    by_task: dict[str, dict[str, Any]] = {}
+    for report in _folder(task_reports, "*.report.json", ("task", "encoder", "processed", "failed"), unreadable):
+        known = by_task.get(report["task"])
         if known is None or report.get("attempt", 1) > known.get("attempt", 1):
-            by_bin[report["bin"]] = report
-    planned = _single(plan, json.loads)
+            by_task[report["task"]] = report
+    planned, expects = _single(plan, json.loads), _single(expected, json.loads)
     return Run(
         summaries=dict(sorted(by_sample.items())),
-        bin_reports=dict(sorted(by_bin.items())),
+        task_reports=dict(sorted(by_task.items())),
         plan=planned.get("encoders", {}),
-        load_unit="frames" if planned.get("weight") == "sequences" else "tokens",
-        expected_samples=sorted(_single(expected, json.loads).get("samples", {})),
+        load_unit=planned.get("weight", "tokens"),
+        expected_samples=sorted(expects.get("samples", {})),
+        collected=_single(collected, json.loads) if expects.get("collected") else None,
         models=_single(models, json.loads),
         params=_single(params, json.loads),
         # The task that writes the report cannot be among the versions that it is given.
         versions={**_single(versions, yaml.safe_load), "REPORT": _own_versions()},
         launch=_single(launch, json.loads),
+        failed_tasks=_single(failed_tasks, lambda text: {"tasks": json.loads(text)}).get("tasks", []),
         unreadable=unreadable,
     )
 

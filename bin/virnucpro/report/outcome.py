@@ -1,9 +1,10 @@
 """The run's outcome: is everything there, what is missing, what failed and why."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from virnucpro.report.bins import Bin, EncoderUse, Use
+from virnucpro.report.embedding_tasks import EmbeddingTask, EncoderUse, Use
 from virnucpro.report.inputs import STATES, Run
 
 WHERE_TO_LOOK = (
@@ -14,13 +15,13 @@ WHERE_TO_LOOK = (
 
 @dataclass(frozen=True)
 class Failure:
-    """One thing that has no result. `level` is sample, bin, sequence, chunk or frame."""
+    """One thing that has no result. `level` is sample, task, sequence, chunk or frame."""
 
     level: str
     sample: str
     id: str
     encoder: str
-    bin: str
+    task: str
     frame_key: int | None
     reason: str
 
@@ -35,7 +36,7 @@ class Outcome:
     unlisted: int  # failures that the samples counted and nothing lists: a sample lists its first 1,000
 
 
-def judge(run: Run, bins: list[Bin]) -> Outcome:
+def judge(run: Run, tasks: list[EmbeddingTask]) -> Outcome:
     """Compare what is there with what should be there."""
     problems = [f"report file {line}" for line in run.unreadable]
     complete = not problems
@@ -43,7 +44,7 @@ def judge(run: Run, bins: list[Bin]) -> Outcome:
 
     missing_samples = [s for s in run.expected_samples if s not in run.summaries]
     for sample in missing_samples:
-        reason = f"no result: a task of this sample failed; {WHERE_TO_LOOK}"
+        reason = f"no result: {_why(run, sample, 'a task of this sample failed')}; {WHERE_TO_LOOK}"
         problems.append(f"sample {sample}: {reason}")
         failures.append(Failure("sample", sample, "", "", "", None, reason))
     for sample, summary in run.summaries.items():
@@ -53,21 +54,25 @@ def judge(run: Run, bins: list[Bin]) -> Outcome:
         if summary["state"] == "failed":
             failures.append(Failure("sample", sample, "", "", "", None, summary.get("reason", "")))
 
-    for row in (b for b in bins if b.state == "missing"):
+    for row in (b for b in tasks if b.state == "missing"):
         samples = sorted({shard.rsplit(".shard_", 1)[0] for shard in row.shards})
         frames = f"{row.frames:,} frames" if row.frames is not None else "frames"
         reason = (
-            f"no result after its retries; {frames} of {_some(samples)} have no {row.encoder} embedding; "
-            f"{WHERE_TO_LOOK}"
+            f"no result: {_why(run, row.task, 'it failed')}; {frames} of {_some(samples)} have no {row.encoder} "
+            f"embedding; {WHERE_TO_LOOK}"
         )
-        problems.append(f"bin {row.bin}: {reason}")
-        failures.append(Failure("bin", ", ".join(samples), row.bin, row.encoder, row.bin, None, reason))
+        problems.append(f"task {row.task}: {reason}")
+        failures.append(Failure("task", ", ".join(samples), row.task, row.encoder, row.task, None, reason))
+        complete = False
+
+    if lost := _collected_problem(run):
+        problems.append(lost)
         complete = False
 
     frame_failures = _frames(run)
-    for row in bins:
+    for row in tasks:
         if row.failed:
-            problems.append(f"bin {row.bin}: {row.failed:,} of {row.failed + row.processed:,} frames failed")
+            problems.append(f"task {row.task}: {row.failed:,} of {row.failed + row.processed:,} frames failed")
     frames_of: dict[str, set[str]] = {}
     for failure in frame_failures:
         frames_of.setdefault(failure.sample, set()).add(failure.id)
@@ -83,9 +88,31 @@ def judge(run: Run, bins: list[Bin]) -> Outcome:
             if item["level"] == "frame" and item["id"] in reported:
                 continue
             failures.append(Failure(item["level"], sample, item["id"], "", "", None, item["reason"]))
-    order = {"sample": 0, "bin": 1, "sequence": 2, "chunk": 3, "frame": 4}
+    order = {"sample": 0, "task": 1, "sequence": 2, "chunk": 3, "frame": 4}
     failures = sorted(failures + frame_failures, key=lambda f: order.get(f.level, 5))
     return Outcome(complete and not missing_samples, problems, failures, unlisted)
+
+
+def _collected_problem(run: Run) -> str:
+    """Why the tables of all samples are not whole, or an empty text."""
+    if run.collected is None or not run.summaries:
+        return ""
+    files = "viruses.tsv, viruses.fasta.gz and their Parquet twins of all samples"
+    if not run.collected:
+        return f"{files}: no result: {_why(run, 'run', 'the task failed')}; the samples' own files are whole"
+    counts = totals(run)["sequences"]
+    found = {"samples": len(run.summaries), "sequences": counts["total"], "viruses": counts["virus"]}
+    wrong = [f"{run.collected[what]:,} of {n:,} {what}" for what, n in found.items() if run.collected.get(what, n) != n]
+    return f"{files} hold {', '.join(wrong)}" if wrong else ""
+
+
+def _why(run: Run, tag: str, otherwise: str) -> str:
+    """What the task said that failed for good, named by its sample or its embedding task."""
+    for failed in run.failed_tasks:
+        if failed["tag"] == tag:
+            said = f": {failed['reason'].removeprefix('error: ')}" if failed["reason"] else ""
+            return f"{failed['process']} failed at try {failed['attempt']} with exit status {failed['exit']}{said}"
+    return otherwise
 
 
 def _sample_problems(sample: str, summary: dict[str, Any]) -> list[str]:
@@ -94,7 +121,7 @@ def _sample_problems(sample: str, summary: dict[str, Any]) -> list[str]:
     counts = summary["sequences"]
     lost = [
         f"{part['failed']:,} of {part[whole]:,} {name} failed"
-        for name, whole in (("sequences", "total"), ("chunks", "total"), ("frames", "open"))
+        for name, whole in (("sequences", "total"), ("chunks", "total"), ("frames", "total"))
         if (part := summary.get(name, {})).get("failed")
     ]
     if summary["state"] != "complete" or lost:
@@ -116,7 +143,7 @@ def _frames(run: Run) -> list[Failure]:
             frame["frame_key"],
             frame["reason"],
         )
-        for name, report in run.bin_reports.items()
+        for name, report in run.task_reports.items()
         for frame in report["failed"]
     ]
 
@@ -129,17 +156,40 @@ def _some(names: list[str], most: int = 5) -> str:
 
 
 def totals(run: Run) -> dict[str, Any]:
-    """Counts over all samples: bases, and sequences, chunks and frames by state."""
+    """Counts over all samples: bases; sequences, chunks and frames by state; sequences that each
+    classifier called, and that a screening left out; sequences by genetic code."""
     summaries = run.summaries.values()
     count = {
         part: {key: sum(s.get(part, {}).get(key, 0) for s in summaries) for key in keys}
         for part, keys in {
             "sequences": ("total", *STATES),
             "chunks": ("total", "virus", "other", "no_open_frame", "failed"),
-            "frames": ("open", "scored", "failed"),
+            "frames": ("total", "stretches", "scored", "failed"),
         }.items()
     }
-    return {"bases": sum(s.get("bases", 0) for s in summaries), **count}
+    screened = sum(s.get("screened", 0) for s in summaries)
+    called: dict[str, int] = {}
+    for s in summaries:
+        for classifier, sequences in s.get("classifiers", {}).items():
+            called[classifier] = called.get(classifier, 0) + sequences
+    codes = {name: _by_code(summaries, name) for name in ("genetic_codes", "better_genetic_codes")}
+    return {
+        "bases": sum(s.get("bases", 0) for s in summaries),
+        **count,
+        "classifiers": called,
+        "screened": screened,
+        **codes,
+    }
+
+
+def _by_code(summaries: Iterable[dict[str, Any]], name: str) -> dict[str, dict[str, int]]:
+    """Sequences and bases of each genetic code, over all samples."""
+    found: dict[str, dict[str, int]] = {}
+    for code, counts in (item for s in summaries for item in s.get(name, {}).items()):
+        total = found.setdefault(code, {"sequences": 0, "bases": 0})
+        for what in total:
+            total[what] += counts[what]
+    return dict(sorted(found.items(), key=lambda item: int(item[0])))
 
 
 def viral_share(sequences: dict[str, int]) -> float | None:
@@ -155,7 +205,7 @@ def machine_summary(run: Run, outcome: Outcome, encoders: list[EncoderUse], use:
         "format": 1,
         "complete": outcome.complete,
         "problems": outcome.problems,
-        "missing_bins": [name for e in encoders for name in e.missing],
+        "missing_tasks": [name for e in encoders for name in e.missing],
         "samples": {
             "expected": len(set(run.expected_samples) | set(run.summaries)),
             "reported": len(states),

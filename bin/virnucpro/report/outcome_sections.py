@@ -4,16 +4,15 @@ import re
 
 from multiqc import BaseMultiqcModule
 
-from virnucpro.report.bins import EncoderUse, Use
+from virnucpro.encoders.kinds import label
 from virnucpro.report.embedding_sections import devices
+from virnucpro.report.embedding_tasks import EncoderUse, Use
 from virnucpro.report.html import (
     COLOURS,
-    ENCODER_LABELS,
     LABELS,
     Raw,
     box,
     card,
-    duration,
     note,
     number,
     percent,
@@ -24,6 +23,7 @@ from virnucpro.report.html import cards as group
 from virnucpro.report.inputs import STATES, Run
 from virnucpro.report.outcome import Failure, Outcome, totals, viral_share
 from virnucpro.report.style import STYLE
+from virnucpro.words import duration
 
 MOST_PROBLEMS = 30
 MOST_FAILURES = 500
@@ -49,11 +49,11 @@ def glance_section(run: Run, outcome: Outcome, encoders: list[EncoderUse], use: 
     state_cards.append(card(percent(viral_share(seqs)), "viral among the scored"))
     work = []
     for e in encoders:
-        work.append(card(f"{e.done:,} of {e.bins:,}", f"{ENCODER_LABELS.get(e.encoder, e.encoder)} bins done"))
+        work.append(card(f"{e.done:,} of {e.tasks:,}", f"{label(e.encoder)} tasks done"))
         work.append(
             card(
                 f"{e.processed:,} + {e.failed:,}",
-                f"{ENCODER_LABELS.get(e.encoder, e.encoder)} frames processed + failed",
+                f"{label(e.encoder)} frames processed + failed",
             )
         )
     if use:
@@ -62,7 +62,9 @@ def glance_section(run: Run, outcome: Outcome, encoders: list[EncoderUse], use: 
     module.add_section(
         anchor="glance-figures",
         content=STYLE
-        + box(_banner(run, outcome), group(state_cards), _reading(run), group(work, wide=True), _model(run)),
+        + box(
+            _banner(run, outcome), group(state_cards), _reading(run), _codes(run), group(work, wide=True), _model(run)
+        ),
     )
     return module
 
@@ -70,7 +72,7 @@ def glance_section(run: Run, outcome: Outcome, encoders: list[EncoderUse], use: 
 def _banner(run: Run, outcome: Outcome) -> str:
     seqs = totals(run)["sequences"]
     if outcome.complete:
-        words = "<strong>Complete.</strong> Every sample and every bin has its results."
+        words = "<strong>Complete.</strong> Every sample and every task has its results."
         if seqs["total"] and not seqs["virus"] + seqs["other"]:
             words += " <strong>No sequence could be scored:</strong> no chunk has a reading frame without a stop codon."
         elif seqs["total"] and not seqs["virus"]:
@@ -94,6 +96,11 @@ def _reading(run: Run) -> str:
         f"{' or '.join(f'{t:g}' for t in thresholds)} (<code>--min_score</code>). The score is not a calibrated "
         "probability: where viruses are rare, many of the calls just above the threshold are wrong."
     )
+    if any(s.get("prevalence") is not None for s in run.summaries.values()):
+        words += (
+            " This classifier is calibrated: <code>virus_probability</code> and <code>q_value</code> in "
+            "<code>sequences.tsv</code> hold for each sample, and <code>--max_fdr 0.05</code> calls by them."
+        )
     viral = totals(run)["sequences"]["virus"]
     counted = [s["virus_calls"] for s in run.summaries.values() if "virus_calls" in s]
     if viral and counted:
@@ -107,13 +114,43 @@ def _reading(run: Run) -> str:
     return note(words)
 
 
+def _codes(run: Run) -> str:
+    """Genetic codes other than the standard one: those that were used, and those that would have been better."""
+    counts = totals(run)
+    words = []
+    for code, n in counts["genetic_codes"].items():
+        if code != "1":
+            words.append(f"{n['sequences']:,} sequences ({n['bases']:,} bases) were read with genetic code {code}.")
+    for code, n in counts["better_genetic_codes"].items():
+        found = ((s.get("better_genetic_codes", {}).get(code), name) for name, s in run.summaries.items())
+        longest, sample = next((counts["longest"], name) for counts, name in found if counts)
+        words.append(
+            f"<strong>{n['sequences']:,} long sequences</strong> ({n['bases']:,} bases; for example "
+            f"{text(longest, 80)} of sample {text(sample, 80)}) would have far more open frames under genetic code "
+            f"{text(code)}: use <code>--genetic_code auto</code>, or name the code in the samplesheet. The column "
+            "<code>better_genetic_code</code> of <code>sequences.tsv</code> tells which they are."
+        )
+    return note(" ".join(words)) if words else ""
+
+
 def _model(run: Run) -> str:
     """Which classifier it was, and what for: a reader must not miss that a model is for trying only."""
     classifier = run.models.get("classifier", {})
     if not classifier:
         return ""
     words = ". ".join(str(classifier[k]).strip().rstrip(".") for k in ("title", "purpose") if classifier.get(k))
-    return note(f'Classifier: {text(words, 600)}. <a href="#method-model">Its limits, training and evaluation</a>.')
+    second = run.models.get("second") or {}
+    if second:
+        called = totals(run)["classifiers"].get(second["name"], 0)
+        words += (
+            f". A second one, {second['name']}, called the {called:,} sequences of which the first could read nothing"
+        )
+    if left_out := totals(run)["screened"]:
+        words += (
+            f". A small model looked first: {left_out:,} of the sequences called other were left out by it, unread "
+            "(evidence: screened)"
+        )
+    return note(f'Classifier: {text(words, 900)}. <a href="#method-model">Its limits, training and evaluation</a>.')
 
 
 def failure_section(outcome: Outcome) -> BaseMultiqcModule:
@@ -123,7 +160,7 @@ def failure_section(outcome: Outcome) -> BaseMultiqcModule:
         module.add_section(anchor="failures-table", content=box(note("Nothing failed.")))
         return module
     shown = outcome.failures[:MOST_FAILURES]
-    rows = [(f.level, f.sample, Raw(f"<code>{text(f.id, 120)}</code>"), f.bin, f.reason) for f in shown]
+    rows = [(f.level, f.sample, Raw(f"<code>{text(f.id, 120)}</code>"), f.task, f.reason) for f in shown]
     words = (
         f"{len(shown):,} of the {len(outcome.failures):,} rows of <code>pipeline_info/failures.tsv</code> are shown."
     )
@@ -134,7 +171,7 @@ def failure_section(outcome: Outcome) -> BaseMultiqcModule:
         )
     content = box(
         _by_reason(outcome),
-        table(("level", "sample", "id", "bin", "reason"), rows, "-ww-w"),
+        table(("level", "sample", "id", "task", "reason"), rows, "-ww-w"),
         note(words),
     )
     module.add_section(anchor="failures-table", content=content)

@@ -2,14 +2,15 @@
 
 import base64
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import multiqc
+from multiqc import BaseMultiqcModule
 
-from virnucpro.report.bins import by_encoder, device_use, list_bins
 from virnucpro.report.embedding_sections import embedding_sections
+from virnucpro.report.embedding_tasks import by_encoder, device_use, list_tasks
 from virnucpro.report.inputs import Run
 from virnucpro.report.method_sections import method_sections
 from virnucpro.report.outcome import Outcome
@@ -18,7 +19,25 @@ from virnucpro.report.sample_sections import sample_sections
 
 
 def write_page(run: Run, outcome: Outcome, config: Path | None, out: Path) -> Path:
-    """Write multiqc_report.html and multiqc_report_data/ into `out`, with the settings of `config`.
+    """Write the page of a run of predict into `out`, as `write_modules` does."""
+    tasks = list_tasks(run)
+    encoders, use = by_encoder(tasks), device_use(tasks)
+    return write_modules(
+        lambda: [
+            glance_section(run, outcome, encoders, use),
+            *([sample_sections(run)] if run.summaries else []),
+            embedding_sections(tasks, encoders, use, run.models, run.load_unit),
+            failure_section(outcome),
+            method_sections(run),
+        ],
+        config,
+        out,
+    )
+
+
+def write_modules(make: Callable[[], list[BaseMultiqcModule]], config: Path | None, out: Path) -> Path:
+    """Write multiqc_report.html and multiqc_report_data/ into `out`, with the settings of `config` and the modules that
+    `make` makes under them.
 
     Returns the page's path. Raises RuntimeError where MultiQC wrote none.
     """
@@ -28,22 +47,14 @@ def write_page(run: Run, outcome: Outcome, config: Path | None, out: Path) -> Pa
     # Nor does it carry prompts for language models, which would double its size.
     multiqc.report.add_ai_summary = _no_prompts
     with _temporary_files_removed():
-        return _write(run, outcome, config, out)
+        return _write(make, config, out)
 
 
-def _write(run: Run, outcome: Outcome, config: Path | None, out: Path) -> Path:
+def _write(make: Callable[[], list[BaseMultiqcModule]], config: Path | None, out: Path) -> Path:
     multiqc.reset()
     if config:
         multiqc.load_config(config)
-    bins = list_bins(run)
-    encoders, use = by_encoder(bins), device_use(bins)
-    multiqc.report.modules = [
-        glance_section(run, outcome, encoders, use),
-        *([sample_sections(run)] if run.summaries else []),
-        embedding_sections(bins, encoders, use, run.models, run.load_unit),
-        failure_section(outcome),
-        method_sections(run),
-    ]
+    multiqc.report.modules = make()
     multiqc.write_report(
         output_dir=out,
         filename="multiqc_report.html",

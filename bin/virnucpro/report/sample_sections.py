@@ -6,10 +6,13 @@ from multiqc import BaseMultiqcModule, config
 from multiqc.plots import bargraph, linegraph, table
 
 from virnucpro.report import figures
+from virnucpro.report.evidence_section import evidence_section
 from virnucpro.report.html import COLOURS, LABELS, LINE_COLOURS, Raw, box, legend, note, number, percent, text
 from virnucpro.report.html import table as html_table
 from virnucpro.report.inputs import STATES, Run
 from virnucpro.report.outcome import viral_share
+from virnucpro.report.region_section import region_section
+from virnucpro.report.threshold_section import threshold_section
 
 MOST_HISTOGRAMS = 50  # lines in one figure
 MOST_NAMED = 12  # lines beyond which a legend is longer than the figure
@@ -20,7 +23,7 @@ MOST_TOP_TABLES = 25  # samples with a table of their own; with more, all share 
 
 
 def sample_sections(run: Run) -> BaseMultiqcModule:
-    """Sections: table, states, scores, length against score, top viral sequences."""
+    """Sections: table, states, evidence, scores, thresholds, length against score, top viral sequences, regions."""
     module = BaseMultiqcModule(name="Samples", anchor="samples", info="What was found in each sample.")
     samples = run.summaries
     words = (
@@ -45,9 +48,12 @@ def sample_sections(run: Run) -> BaseMultiqcModule:
         plot=_states(samples),
         content="" if any(s["sequences"]["total"] for s in samples.values()) else box(note("There are no sequences.")),
     )
+    evidence_section(module, samples)
     _scores(module, samples)
+    threshold_section(module, run)
     _length_score(module, samples)
     _top(module, samples)
+    region_section(module, samples)
     return module
 
 
@@ -222,7 +228,7 @@ def _top(module: BaseMultiqcModule, samples: dict[str, dict[str, Any]]) -> None:
 
 def _evidence(row: dict[str, Any]) -> tuple[float, ...]:
     """Sorts viral sequences by what speaks for them, the most first."""
-    return -row.get("viral_chunks", 0), -row["virus_score"], -row["length"]
+    return -row.get("chunks_virus", 0), -row["virus_score"], -row["length"]
 
 
 def _top_table(rows: list[tuple[str, dict[str, Any]]], with_sample: bool = False) -> str:
@@ -234,20 +240,26 @@ def _top_table(rows: list[tuple[str, dict[str, Any]]], with_sample: bool = False
             r.get("description", ""),
             r["length"],
             number(r["virus_score"], 4),
-            number(r.get("max_score"), 4),
+            number(r.get("max_p_virus"), 4),
             r.get("chunks"),
             r.get("chunks_scored"),
-            f"{r.get('viral_chunks', 0):,} ({percent(_part(r), 0)})",
+            f"{r.get('chunks_virus', 0):,} ({percent(_part(r), 0)})",
         )
         for sample, r in rows
     ]
     columns = (
-        *("sequence", "description", "length", "virus score", "best chunk"),
-        *("chunks", "chunks scored", "viral chunks (of the scored)"),
+        "sequence",
+        "description",
+        "length",
+        "virus score",
+        "best chunk",
+        "chunks",
+        "chunks scored",
+        "viral chunks (of the scored)",
     )
     return html_table((*(("sample",) if with_sample else ()), *columns), cells, "w" * with_sample + "wwnnnnnn")
 
 
 def _part(row: dict[str, Any]) -> float | None:
     """Viral among the sequence's scored chunks."""
-    return row.get("viral_chunks", 0) / row["chunks_scored"] if row.get("chunks_scored") else None
+    return row.get("chunks_virus", 0) / row["chunks_scored"] if row.get("chunks_scored") else None

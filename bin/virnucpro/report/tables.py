@@ -1,16 +1,16 @@
-"""The report's tables for machines and spreadsheets: summary.json, bins.tsv, failures.tsv."""
+"""The report's tables for machines and spreadsheets: summary.json, embedding_tasks.tsv, failures.tsv."""
 
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from virnucpro.printable import printable
-from virnucpro.report.bins import Bin
+from virnucpro.report.embedding_tasks import EmbeddingTask
 from virnucpro.report.outcome import Failure
+from virnucpro.words import printable
 
-BIN_COLUMNS = (
-    "bin",
+TASK_COLUMNS = (
+    "task",
     "encoder",
     "state",
     "shards",
@@ -34,17 +34,34 @@ BIN_COLUMNS = (
     "started",
     "finished",
 )
-FAILURE_COLUMNS = ("level", "sample", "id", "encoder", "bin", "frame_key", "reason")
+FAILURE_COLUMNS = ("level", "sample", "id", "encoder", "task", "frame_key", "reason")
 
 
-def write_bins(rows: list[Bin], path: Path) -> None:
-    """One row per bin; a cell is empty where nothing was measured."""
-    _write(BIN_COLUMNS, ({**vars(r), "shards": len(r.shards)} for r in rows), path)
+def write_tasks(rows: list[EmbeddingTask], path: Path) -> None:
+    """One row per task; a cell is empty where nothing was measured."""
+    _write(TASK_COLUMNS, ({**vars(r), "shards": len(r.shards)} for r in rows), path)
 
 
 def write_failures(rows: list[Failure], path: Path) -> None:
     """One row per failure, all that are listed (Outcome.unlisted counts the others)."""
     _write(FAILURE_COLUMNS, (vars(r) for r in rows), path)
+
+
+def write_figures(rows: list[dict[str, Any]], path: Path) -> None:
+    """One row per caller, level, size and part; each figure with the ends of its interval. Empty where it has no
+    meaning."""
+    flat = [_flat(row) for row in rows]
+    _write(tuple(flat[0]) if flat else (), flat, path)
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, list):
+            flat |= dict(zip((name, f"{name}_low", f"{name}_high"), value, strict=True))
+        else:
+            flat[name] = value
+    return flat
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:

@@ -1,91 +1,103 @@
-"""One training: labelled embeddings in, a classifier folder and its metrics out."""
+"""One training: labelled embeddings in, a classifier's folder and its history out."""
 
-import argparse
 import json
+import tempfile
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from virnucpro.errors import UsageError
-from virnucpro.models.classifier import CLASSES, KINDS
-from virnucpro.models.manifest import NAME
-from virnucpro.training.card import encoder_entries, make_card, read_texts, write_folder
-from virnucpro.training.data import Dataset, pattern_groups, read_dataset
-from virnucpro.training.evaluate import evaluate
-from virnucpro.training.fit import Settings, fit
-from virnucpro.training.labels import SPLITS, read_groups, read_labels
-from virnucpro.training.network import probabilities
-from virnucpro.training.split import Split, split_groups
+from virnucpro.bundle.classifier import CLASSIFIER
+from virnucpro.encoders.kind import WEIGHTS
+from virnucpro.errors import ModelError
+from virnucpro.training.card import draft_card, encoder_entries, write_card
+from virnucpro.training.fit import Fit, auroc_of, fit, probabilities
+from virnucpro.training.network import save
+from virnucpro.training.order import HISTORY, Order
+from virnucpro.training.pack import Packed, SideOf, pack
+from virnucpro.training.recipes import RECIPES, Recipe
+from virnucpro.training.sheet import LABELS, SIDES
+from virnucpro.training.stream import Stream
+
+STEPS = 20  # of an epoch at least: batches of little data are smaller than the recipe's
+SMALLEST_BATCH = 16
 
 
-def run_training(a: argparse.Namespace) -> None:
-    """What train_classifier.py does."""
-    kinds = check_arguments(a)
-    read_texts(a.card)  # a fault in it is told before an hour of training, not after
-    samples = read_labels(a.labels)
-    group_of = read_groups(a.groups) if a.groups else pattern_groups(a.group_pattern)
-    torch.set_num_threads(a.threads)
-    data = read_dataset(samples, a.tables, a.embeddings, kinds, group_of)
-    encoders = encoder_entries(a.models, data.origins)
-    split = split_groups(data, a.validation_fraction, a.test_fraction, a.seed)
-    rows = {name: split.frames(data, name) for name in SPLITS}
-    counts = {name: count(data, split, rows[name], name) for name in SPLITS}
-    for name in SPLITS:
-        say(f"{name}: " + ", ".join(f"{n:,} {what}" for what, n in counts[name].items()))
-    settings = Settings(**{f: getattr(a, f) for f in Settings.__dataclass_fields__})
-    result = fit(data.features, data.frame_label, rows["train"], rows["validation"], settings, a.device, say)
-    scores = {name: probabilities(result.network, data.features, rows[name]) for name in SPLITS}
-    measured = {name: evaluate(data, rows[name], scores[name], a.seed) for name in SPLITS}
-    card = make_card(a, data, encoders, counts, settings, result, measured)
-    some = rows["test"][:10_000]
-    write_folder(a.out, card, result, data.features[some], scores["test"][: len(some)])
-    if a.metrics:
-        write_metrics(a.metrics, {"name": a.name, "counts": counts, "evaluation": measured, "history": result.history})
-    told = ", ".join(f"{level} {m['auc']:.3f}" for level, m in measured["test"].items())
-    say(f"{a.name}: best epoch {result.best_epoch}; AUC on unseen genomes: {told}; written to {a.out}")
+def run_training(order: Order) -> None:
+    """Write `order.out`: classifier.yml, model.safetensors and training.json."""
+    torch.set_num_threads(order.threads)
+    recipe = RECIPES[order.recipe]
+    recipe = replace(recipe, epochs=order.epochs or recipe.epochs)
+    encoders = encoder_entries(order.models, order.kinds)
+    order.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=order.out, prefix=".rows-") as folder:
+        side_of = shuffled_sides(order.split, order.seed) if order.by_frame else (lambda side: side)
+        packed = pack(order.split, order.tables, order.embeddings, order.kinds, Path(folder), side_of, order.counted)
+        check_origins(packed, encoders, order.models)
+        for side in SIDES:
+            count = np.bincount(packed.sides[side].label, minlength=2)
+            say(f"{side}: " + ", ".join(f"{n:,} frames of {label}" for n, label in zip(count, LABELS, strict=True)))
+        batch = max(SMALLEST_BATCH, min(recipe.batch_size, len(packed.sides["train"]) // STEPS))
+        streams = {side: Stream(packed.sides[side], batch, share_of(packed, side, order.memory)) for side in SIDES}
+        result = fit(streams["train"], streams["validation"], recipe, order.seed, say)
+        frames = {side: frames_of(result, streams[side]) for side in SIDES}
+    save(result.network, order.out / WEIGHTS)
+    history = history_of(order, recipe, packed, result, frames)
+    (order.out / HISTORY).write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
+    write_card(order.out / CLASSIFIER, draft_card(order, packed, encoders, history))
+    told = frames["test"]["auroc"]
+    say(f"{order.name}: best epoch {result.best_epoch} of {len(result.history)}; AUROC of test frames {told:.3f}")
 
 
 def say(text: str) -> None:
     print(text, flush=True)
 
 
-def check_arguments(a: argparse.Namespace) -> tuple[str, ...]:
-    """The kinds of encoder; UsageError where an argument cannot be."""
-    kinds = tuple(k.strip() for k in a.encoders.split(","))
-    if not set(kinds) <= set(KINDS) or len(set(kinds)) < len(kinds):
-        raise UsageError(
-            f"--encoders {a.encoders}: each of {', '.join(KINDS)} may stand there once, with commas between"
-        )
-    if not NAME.fullmatch(a.name):
-        raise UsageError(f"--name {a.name!r}: letters, digits, '.', '_' and '-' are allowed")
-    for name in ("validation_fraction", "test_fraction"):
-        if not 0 <= getattr(a, name) < 1:
-            raise UsageError(f"--{name} {getattr(a, name)}: must be at least 0 and below 1")
-    if a.validation_fraction + a.test_fraction >= 1:
-        raise UsageError("--validation_fraction and --test_fraction leave nothing to train on")
-    for name in ("learning_rate", "batch_size", "epochs", "patience", "threads"):
-        if not getattr(a, name) > 0:
-            raise UsageError(f"--{name} {getattr(a, name)}: must be above 0")
-    if a.weight_decay < 0 or a.batch_size < 2:
-        raise UsageError("--weight_decay must not be negative, and --batch_size must be at least 2")
-    if a.device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda: PyTorch sees no GPU here; use --device cpu")
-    return kinds
+def shuffled_sides(split: Path, seed: int) -> SideOf:
+    """Frames dealt to the sides at random, in the shares that the frames of the genomes' split have."""
+    random = np.random.default_rng(seed)
+    return lambda side: random.permutation(side)
 
 
-def count(data: Dataset, split: Split, frames: np.ndarray, name: str) -> dict[str, int]:
-    """What one side of the split holds. Sequences without an open frame count too."""
-    here = split.side == SPLITS.index(name)
-    counts = {"genomes": len(set(data.sequence_group[here])), "sequences": int(here.sum())}
-    for label, text in enumerate(CLASSES):
-        counts[f"sequences_{text}"] = int((here & (data.sequence_label == label)).sum())
-        counts[f"frames_{text}"] = int((data.frame_label[frames] == label).sum())
-    return counts
+def share_of(packed: Packed, side: str, memory: int) -> int:
+    """Bytes for one side's rows: the sides share the memory as they share the rows."""
+    rows = sum(len(s) for s in packed.sides.values())
+    return memory * len(packed.sides[side]) // max(rows, 1)
 
 
-def write_metrics(path: Path, metrics: dict) -> None:
-    """Write the metrics JSON so that it is whole or absent."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps({"format": 1, **metrics}, indent=1) + "\n", encoding="utf-8")
-    part.replace(path)
+def check_origins(packed: Packed, encoders: list[dict], models: Path) -> None:
+    for origin, entry in zip(packed.origins, encoders, strict=True):
+        if origin.weights_sha256 != entry["weights_sha256"] or origin.dim != entry["dim"]:
+            raise ModelError(
+                f"{models}: no encoder of this bundle made the {origin.kind} embeddings (their weights have SHA-256 "
+                f"{origin.weights_sha256[:12]}...); give the bundle that they were made with"
+            )
+
+
+def frames_of(result: Fit, stream: Stream) -> dict[str, float | int]:
+    """How many frames of a side there are, by label, and how well they are told apart."""
+    p = probabilities(result.network, stream)[:, 1]
+    count = np.bincount(stream.rows.label, minlength=2).tolist()
+    counts = {f"frames_{label}": n for label, n in zip(LABELS, count, strict=True)}
+    return {"auroc": round(auroc_of(p, stream.rows.label), 4), **counts}
+
+
+def history_of(order: Order, recipe: Recipe, packed: Packed, result: Fit, frames: dict) -> dict:
+    best = result.history[result.best_epoch - 1]
+    return {
+        "format": 1,
+        "name": order.name,
+        "encoders": list(order.kinds),
+        "by_frame": order.by_frame,
+        "recipe": {"name": order.recipe, **asdict(recipe)},
+        "seed": order.seed,
+        "frames": frames,
+        "frames_that_could_not_be_embedded": packed.failed,
+        "frames_outside_annotated_proteins": packed.uncounted,
+        "embedding_precision": ", ".join(sorted({o.precision for o in packed.origins})),
+        "epochs_run": len(result.history),
+        "best": best,
+        "torch": torch.__version__.split("+")[0],
+        "history": result.history,
+    }

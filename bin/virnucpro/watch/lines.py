@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable
 
+from virnucpro.watch.attempt import Attempt
 from virnucpro.watch.state import Snapshot
-from virnucpro.watch.task import Task
-from virnucpro.watch.words import count, duration, encoder_line, ending, queue_line, speed, trouble
+from virnucpro.watch.words import count, encoder_line, ending, queue_line, speed, trouble
+from virnucpro.words import duration
 
 MOST_TASKS = 20  # running tasks with a line of their own at each interval
 MOST_FAILURES = 5  # failed frames of one task that are told one by one
@@ -17,7 +18,7 @@ class Lines:
     def __init__(self, interval: float, say: Callable[[str], None] | None = None):
         self.interval = interval
         self._say = say or (lambda line: print(line, flush=True))
-        self._told: dict[str, tuple[int, str]] = {}  # bin -> (attempt's identity, state) as last told
+        self._told: dict[str, tuple[int, str]] = {}  # task -> (attempt's identity, state) as last told
         self._failures: dict[int, int] = {}  # attempt's identity -> failures told
         self._next = 0.0
 
@@ -29,7 +30,7 @@ class Lines:
 
     def show(self, snapshot: Snapshot, now: float, last: bool = False) -> None:
         """Tell what changed since the last call; the totals when the interval is over or `last`."""
-        states = {task.bin: state for task, state in snapshot.open}
+        states = {task.name: state for task, state in snapshot.open}
         for name, task in sorted(snapshot.current.items()):
             self._happened(task, states.get(name, "done"), now)
         if now >= self._next or last:
@@ -39,10 +40,10 @@ class Lines:
     def _line(self, now: float, words: str) -> None:
         self._say(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(now))}  {words}")
 
-    def _happened(self, task: Task, state: str, now: float) -> None:
-        before = self._told.get(task.bin)
+    def _happened(self, task: Attempt, state: str, now: float) -> None:
+        before = self._told.get(task.name)
         if before != (id(task), state):
-            self._told[task.bin] = (id(task), state)
+            self._told[task.name] = (id(task), state)
             attempt = f", attempt {task.attempt}" if task.attempt > 1 else ""
             if before and before[0] != id(task) and before[1] != "done":
                 attempt += ", after one that did not finish"
@@ -56,14 +57,14 @@ class Lines:
                 "silent": f"SILENT for {duration(now - task.seen)}{where}: {frames}{attempt}",
                 "dead": f"{ending(task).replace('ended early', 'ENDED EARLY')}{where}: {frames}{attempt}",
             }
-            self._line(now, f"{task.bin} {said[state]}")
+            self._line(now, f"{task.name} {said[state]}")
         told = self._failures.get(id(task), 0)
         if task.failures_new > told:
             new = task.failures_new - told
             for frame, reason in list(task.failures)[-new:][: max(0, MOST_FAILURES - told)]:
-                self._line(now, f"{task.bin} FAILED frame {frame}: {reason}")
+                self._line(now, f"{task.name} FAILED frame {frame}: {reason}")
             if task.failures_new > MOST_FAILURES >= told:
-                self._line(now, f"{task.bin} has more failed frames; they are in its report")
+                self._line(now, f"{task.name} has more failed frames; they are in its report")
             self._failures[id(task)] = task.failures_new
 
     def _totals(self, snapshot: Snapshot, now: float) -> None:
@@ -82,6 +83,6 @@ class Lines:
                 f"{duration(task.seconds_left)} left" if task.seconds_left else "",
                 trouble(task, state, now),
             ]
-            self._line(now, f"  {task.bin}{where}: " + ", ".join(p for p in parts if p))
+            self._line(now, f"  {task.name}{where}: " + ", ".join(p for p in parts if p))
         if len(snapshot.open) > MOST_TASKS:
             self._line(now, f"  and {len(snapshot.open) - MOST_TASKS:,} tasks more")

@@ -4,13 +4,13 @@ import sys
 import time
 
 from virnucpro.watch.lines import Lines
-from virnucpro.watch.state import Run, Snapshot
+from virnucpro.watch.state import FollowedRun, Snapshot
 
 SCAN_SECONDS = 5.0  # between two looks for new files
 TICK_SECONDS = 1.0  # between two reads of the files that are known
 
 
-def choose_view(run: Run, plain: bool, interval: float):
+def choose_view(run: FollowedRun, plain: bool, interval: float):
     """The live screen on a terminal, lines elsewhere (or where Rich is not installed)."""
     if not plain and sys.stdout.isatty():
         try:
@@ -26,8 +26,8 @@ def choose_view(run: Run, plain: bool, interval: float):
     return Lines(interval)
 
 
-def follow(run: Run, view, once: bool, give_up: float) -> int:
-    """Show the run until all bins are done (0), or until no task has run for `give_up` seconds though bins are missing
+def follow(run: FollowedRun, view, once: bool, give_up: float) -> int:
+    """Show the run until all tasks are done (0), or until none has run for `give_up` seconds though some are missing
     (1). `once` shows it once (0)."""
     scanned, news_at = 0.0, time.time()
     with view:
@@ -46,8 +46,8 @@ def follow(run: Run, view, once: bool, give_up: float) -> int:
                 break
             time.sleep(TICK_SECONDS)
     if stuck and not once:
-        missing = ", ".join(f"{t.bin} ({state})" for t, state in snapshot.open[:20])
-        print(f"no task runs any more, and these bins are missing: {missing}", file=sys.stderr)
+        missing = ", ".join(f"{t.name} ({state})" for t, state in snapshot.open[:20])
+        print(f"no task runs any more, and these tasks are missing: {missing}", file=sys.stderr)
         return 1
     return 0
 

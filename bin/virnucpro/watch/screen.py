@@ -9,9 +9,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from virnucpro.watch.attempt import Attempt
 from virnucpro.watch.state import Snapshot
-from virnucpro.watch.task import Task
-from virnucpro.watch.words import count, duration, label, queue_line, speed, trouble
+from virnucpro.watch.words import count, label, queue_line, speed, trouble
+from virnucpro.words import duration
 
 STYLES = {"running": "", "loading": "dim", "silent": "bold yellow", "dead": "bold red"}
 MOST_FAILURES = 6
@@ -61,7 +62,7 @@ class Screen:
             grid.add_row(
                 Text(label(e.name), style="bold"),
                 ProgressBar(total=max(1, e.frames), completed=e.frames_done, width=self._bar_width()),
-                Text(f"{count(e.bins_done, e.bins)} bins"),
+                Text(f"{count(e.tasks_done, e.tasks)} tasks"),
                 Text(f"{count(e.frames_done, e.frames)} frames"),
                 Text(speed(e.tokens_per_second)),
                 Text(f"{e.failed:,} failed", style="bold red") if e.failed else Text(""),
@@ -76,11 +77,11 @@ class Screen:
         more = len(snapshot.open) - len(shown)
         return Group(grid, *([Text(f"and {more:,} tasks more", style="dim")] if more else []))
 
-    def _task(self, task: Task, state: str, now: float) -> tuple:
+    def _task(self, task: Attempt, state: str, now: float) -> tuple:
         style = STYLES[state]
         left = f"{duration(task.seconds_left)} left" if state == "running" and task.seconds_left is not None else ""
         return (
-            Text(task.bin, style=style),
+            Text(task.name, style=style),
             Text(task.where if self.console.size.width > 110 else task.where_short, style="cyan", no_wrap=True),
             ProgressBar(total=max(1, task.total or 1), completed=task.done, width=self._bar_width()),
             Text(count(task.done, task.total) if task.total is not None else "", justify="right"),
@@ -91,19 +92,19 @@ class Screen:
 
     def _foot(self, snapshot: Snapshot) -> Text:
         if snapshot.complete:
-            return Text("all bins are done", style="bold green")
+            return Text("all tasks are done", style="bold green")
         left = snapshot.seconds_left
-        about = f"about {duration(left)} left for all bins; " if left is not None else ""
+        about = f"about {duration(left)} left for all tasks; " if left is not None else ""
         return Text(f"{about}Ctrl-C leaves, the run goes on", style="dim")
 
 
 def _failures(snapshot: Snapshot) -> list[Text]:
-    """The latest failed frames of each bin, the bins' share of MOST_FAILURES lines."""
+    """The latest failed frames of each task, the tasks' share of MOST_FAILURES lines."""
     found = [t for t in snapshot.current.values() if t.failures]
     lines = []
     for task in found[-MOST_FAILURES:]:
         for frame, reason in list(task.failures)[-max(1, MOST_FAILURES // len(found)) :]:
-            words = Text.assemble((f"failed {task.bin} ", "red"), frame[:60], ": ", (reason, "dim"))
+            words = Text.assemble((f"failed {task.name} ", "red"), frame[:60], ": ", (reason, "dim"))
             words.no_wrap, words.overflow = True, "ellipsis"
             lines.append(words)
     return lines

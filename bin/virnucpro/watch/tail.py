@@ -11,7 +11,7 @@ TAIL_BYTES = 1 << 18
 
 
 class EventFile:
-    """One task's `<bin>.events.jsonl`."""
+    """One task's `<task>.events.jsonl`."""
 
     def __init__(self, path: Path):
         self.path = path

@@ -4,6 +4,7 @@ process FETCH_MODELS {
     tag "${(classifiers + encoders).join(', ')}"
     label 'process_low'
     cache false
+    stageInMode 'symlink' // the bundle's folder is written through its link; a copy would be thrown away
     executor 'local' // compute nodes often have no internet; sites whose nodes have it override this by name
     time { task.executor == 'local' ? null : 48.h }
     errorStrategy 'terminate' // nothing else would run; the script itself retries and says what to do
@@ -17,11 +18,12 @@ process FETCH_MODELS {
 
     output:
     path 'fetched.txt', emit: log // what was done, a line each
-    tuple val(task.process), eval('tool_versions.py numpy pyyaml requests'), topic: versions
+    tuple val(task.process), eval('tool_versions.py numpy pyyaml requests urllib3'), topic: versions
 
     script:
     def from = brought ? '--from brought' : ''
     """
+    [ -L models ] || { echo "error: stageInMode must be 'symlink' for FETCH_MODELS: the models would be lost with the task" >&2; exit 2; }
     fetch_models.py --models models --sources models.yml --note models/.fetch.txt ${from} \\
         --classifier ${classifiers.join(' ')} --encoder ${encoders.join(' ')} > fetched.txt
     rm -f models/.fetch.txt

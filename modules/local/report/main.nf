@@ -5,11 +5,13 @@ process REPORT {
 
     input:
     path summaries, stageAs: 'summaries/*' // every sample's <sample>.summary.json
-    path bin_reports, stageAs: 'bin_reports/*' // every embedding task's <bin>.report.json
+    path task_reports, stageAs: 'task_reports/*' // every embedding task's <task>.report.json
     path plan // PACK_BINS
     path models, stageAs: 'models.json' // CHECK_MODELS
-    val expected // {"samples": {name: [files]}}
+    path collected // COLLECT's run.collected.json, or []
+    val expected // {"samples": {name: [files]}, "collected": true}
     val parameters // {name: value}
+    val failed // [{process, tag, exit, attempt, reason}] of the tasks that failed for good
     val versions // {process: {tool: version}}
     path multiqc_config
     val code // digest of the modules that the script imports: -resume does not look at them by itself
@@ -38,15 +40,18 @@ process REPORT {
     cat > versions.json <<'JSON'
     ${versions.replace('\n', '\n    ')}
     JSON
-    report.py --summaries summaries --bin_reports bin_reports --plan ${plan} --models models.json \\
+    cat > failed_tasks.json <<'JSON'
+    ${failed.replace('\n', '\n    ')}
+    JSON
+    report.py --summaries summaries --task_reports task_reports --plan ${plan} --models models.json ${collected ? "--collected ${collected}" : ''} \\
         --expected expected.json --params report/params.json --versions versions.json \\
-        --launch launch.json --multiqc_config ${multiqc_config} --out report
+        --failed_tasks failed_tasks.json --launch launch.json --multiqc_config ${multiqc_config} --out report
     """
 
     stub:
     """
     mkdir -p report/multiqc_report_data
-    touch report/multiqc_report.html report/bins.tsv report/failures.tsv
+    touch report/multiqc_report.html report/embedding_tasks.tsv report/failures.tsv
     echo '{"format": 1, "complete": true, "problems": []}' > report/summary.json
     echo '{}' | tee report/params.json > report/versions.json
     """

@@ -1,0 +1,158 @@
+"""From scores to probabilities and false discovery rates, for a classifier whose card has a calibration.
+
+A score says which of two sequences looks more like a virus, not how often such a sequence is one. The calibration is a
+logistic regression on the score's log-odds and on how much was read, fitted on genomes that the classifier has not
+seen, with as many viruses as others (Platt 1999). A sample's own share of viruses is then estimated from the sample
+itself (Saerens, Latinne & Decaestecker 2002, doi:10.1162/089976602753284446) or given, and shifts every probability.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+TERMS = ("intercept", "log_odds", "log_odds_by_weight", "weight")
+MOST = 30.0  # log-odds; beyond, float64 has nothing left to say
+SHARES = (1e-4, 1 - 1e-4)  # of viruses, that are believed at all
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Coefficients of the log-odds of being a virus, where viruses are as many as others (`prevalence` 0.5).
+
+    log_odds: of a sequence's score; log_odds_by_weight: times log(weight / unit); weight: log(weight / unit) alone.
+    unit: the weight at which both are nothing. Weights (calls.py) are bases or residues, as the classifier's rule says.
+    """
+
+    intercept: float
+    log_odds: float
+    log_odds_by_weight: float
+    weight: float
+    unit: float
+
+    def __call__(self, log_odds: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Calibrated log-odds, float64 [sequences]."""
+        x = _design(log_odds, weight, self.unit)
+        return np.clip(x @ [getattr(self, term) for term in TERMS], -MOST, MOST)
+
+
+def read_calibration(card: object) -> Calibration | None:
+    """From the field `calibration` of a classifier's card; None where there is none, ValueError where it cannot be."""
+    if not card:
+        return None
+    if not isinstance(card, Mapping):
+        raise ValueError("a mapping is needed")
+    values = {}
+    for name in (*TERMS, "unit"):
+        value = card.get(name)
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not np.isfinite(value):
+            raise ValueError(f"{name} is {value!r}, a number is needed")
+        values[name] = float(value)
+    if values["unit"] <= 0:
+        raise ValueError("unit must be above 0")
+    return Calibration(**values)
+
+
+def fit(log_odds: np.ndarray, weight: np.ndarray, label: np.ndarray, penalty: float = 1.0) -> Calibration:
+    """Fit on labelled sequences: log-odds of their scores, weights read, labels (1 virus, 0 other).
+
+    Both classes count alike, whatever their numbers. `penalty` (ridge) holds the slopes near plain log-odds: 1, 0, 0.
+    Newton's method, with steps halved where they overshoot. ValueError where one class is absent.
+    """
+    label = np.asarray(label, dtype=np.float64)
+    if not 0 < label.mean() < 1:
+        raise ValueError("sequences of both classes are needed")
+    unit = float(np.exp(np.mean(np.log(np.maximum(weight, 1)))))
+    x = _design(log_odds, weight, unit)
+    share = np.where(label == 1, 0.5 / label.mean(), 0.5 / (1 - label.mean()))
+    anchor, ridge = np.array([0.0, 1.0, 0.0, 0.0]), penalty * np.array([1e-6, 1.0, 1.0, 1.0])
+
+    def loss(beta: np.ndarray) -> float:
+        odds = x @ beta
+        return float((share * (np.logaddexp(0, odds) - label * odds)).sum() + (ridge * (beta - anchor) ** 2).sum() / 2)
+
+    beta = np.zeros(4)
+    for _ in range(100):
+        p = 1 / (1 + np.exp(-np.clip(x @ beta, -MOST, MOST)))
+        gradient = x.T @ (share * (label - p)) - ridge * (beta - anchor)
+        curvature = (x * (share * p * (1 - p))[:, None]).T @ x + np.diag(ridge)
+        step = np.linalg.solve(curvature, gradient)
+        while loss(beta + step) > loss(beta) and np.abs(step).max() > 1e-10:
+            step = step / 2
+        beta = beta + step
+        if np.abs(step).max() < 1e-10:
+            break
+    return Calibration(*(round(float(b), 6) for b in beta), round(unit, 3))
+
+
+def probabilities(calibrated: np.ndarray, prevalence: float) -> np.ndarray:
+    """Probability of being a virus where a share `prevalence` of the sequences are, float64 [sequences]."""
+    prior = np.log(prevalence) - np.log1p(-prevalence)
+    return 1 / (1 + np.exp(-(calibrated + prior)))
+
+
+def estimated_prevalence(calibrated: np.ndarray) -> float:
+    """The share of viruses under which the sample's scores are the likeliest (expectation maximisation); 0.5 of none.
+
+    It is as good as the calibration fits the sample: hosts of another kind than those it was fitted on shift it.
+    """
+    if not len(calibrated):
+        return 0.5
+    share = 0.5
+    for _ in range(1000):
+        new = float(np.clip(probabilities(calibrated, share).mean(), *SHARES))
+        if abs(new - share) < 1e-6:
+            return new
+        share = new
+    return share
+
+
+def q_values(probability: np.ndarray) -> np.ndarray:
+    """For each sequence the expected share of others among all that are as probably viruses as it, or more so.
+
+    float64 [sequences], between 0 and 1; it never falls as the probability falls. Sequences that are equally probable
+    have one value. Of a single sequence it is one minus its probability (Storey 2003, doi:10.1214/aos/1074290335).
+    """
+    values, rank, count = np.unique(-probability, return_inverse=True, return_counts=True)
+    wrong = np.cumsum(count * (1 + values)) / np.cumsum(count)
+    return np.minimum.accumulate(wrong[::-1])[::-1][rank] if len(values) else np.zeros(0)
+
+
+def with_probabilities(
+    sequences: pl.DataFrame, calibrations: Sequence[Calibration | None], prevalence: float | None
+) -> tuple[pl.DataFrame, float | None]:
+    """The sequence table with `virus_probability` and `q_value` of all that were scored, and the share of viruses that
+    they rest on: `prevalence`, or where that is None the share estimated from these sequences.
+
+    calibrations: of the classifier of each cut. Where there is none the columns are empty; if there is none at all, the
+    share is None.
+    """
+    scored = (sequences["state"].is_in(["virus", "other"]) & sequences["virus_score"].is_not_null()).to_numpy()
+    odds = np.full(sequences.height, np.nan)
+    for cut, calibration in enumerate(calibrations):
+        if calibration is not None:
+            mine = scored & (sequences["cut"] == cut).fill_null(False).to_numpy()
+            score = np.clip(sequences["virus_score"].to_numpy()[mine], 1e-7, 1 - 1e-7)
+            odds[mine] = calibration(np.log(score) - np.log1p(-score), sequences["weight"].to_numpy()[mine])
+    known = ~np.isnan(odds)
+    columns = {name: np.full(sequences.height, np.nan) for name in ("virus_probability", "q_value")}
+    share = None
+    if any(calibrations):
+        share = estimated_prevalence(odds[known]) if prevalence is None else prevalence
+        columns["virus_probability"][known] = probability = probabilities(odds[known], share)
+        columns["q_value"][known] = q_values(probability)
+    return sequences.with_columns(pl.Series(name, values).fill_nan(None) for name, values in columns.items()), share
+
+
+def call_by_rate(sequences: pl.DataFrame, max_fdr: float) -> pl.DataFrame:
+    """Sequences that were scored are viruses where their q-value is at most `max_fdr`, whatever their score."""
+    scored = pl.col("state").is_in(["virus", "other"]) & pl.col("q_value").is_not_null()
+    state = pl.when(pl.col("q_value") <= max_fdr).then(pl.lit("virus")).otherwise(pl.lit("other"))
+    return sequences.with_columns(pl.when(scored).then(state).otherwise(pl.col("state")).alias("state"))
+
+
+def _design(log_odds: np.ndarray, weight: np.ndarray, unit: float) -> np.ndarray:
+    much = np.log(np.maximum(np.asarray(weight, dtype=np.float64), 1) / unit)
+    odds = np.asarray(log_odds, dtype=np.float64)
+    return np.stack([np.ones(len(odds)), odds, odds * much, much], axis=1)

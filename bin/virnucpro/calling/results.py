@@ -1,0 +1,179 @@
+"""A sample's result files: what a user opens. docs/output.md defines every column."""
+
+import gzip
+import io
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from virnucpro.calling.sample import Sample
+from virnucpro.calling.scoring import Scores
+from virnucpro.formats import FRAMES
+from virnucpro.frames.fasta import read_fasta
+
+_FRAMES_OF_BITS = pl.DataFrame(
+    {
+        "open_frames": np.arange(64, dtype=np.uint8),
+        "frames": [",".join(f for i, f in enumerate(FRAMES) if bits >> i & 1) for bits in range(64)],
+    }
+)
+
+
+def _residues_of_stretches() -> pl.Expr:
+    read = ((f, pl.col("stretch_frames") // (1 << i) % 2) for i, f in enumerate(FRAMES))
+    return pl.sum_horizontal(bit.cast(pl.Int64) * pl.col(f"residues_{f}") for f, bit in read)
+
+
+def write_tsv(table: pl.DataFrame, path: Path, header: bool = True) -> None:
+    # Ids hold no tab or line end (the reader splits there): nothing needs quotes, and a quote in an id stays as it is.
+    table.write_csv(path, separator="\t", float_precision=6, quote_style="never", include_header=header)
+
+
+def write_sequences(sequences: pl.DataFrame, sample: Sample, classifiers: list[str], path: Path) -> None:
+    """sequences.tsv: one row per input sequence, in input order. classifiers: names of those of each cut."""
+    files = pl.Series("file", sample.manifest["files"], dtype=pl.String)
+    table = sequences.select(
+        (pl.col("sequence") + 1).alias("sequence_number"),
+        pl.col("id").alias("sequence_id"),
+        "length",
+        "state",
+        "virus_score",
+        "max_p_virus",
+        "virus_probability",
+        "q_value",
+        "class",
+        pl.when(pl.col("state").is_in(["virus", "other"])).then(name_of_cut(classifiers)).alias("classifier"),
+        "chunks",
+        *(f"chunks_{x}" for x in ("scored", "virus", "stretch", "no_open_frame", "failed")),
+        "bases_scored",
+        "evidence",
+        *(pl.col(name).replace(0, None) for name in ("genetic_code", "better_genetic_code")),
+        "reason",
+        files.gather(sequences["file"]),
+        "description",
+    )
+    write_tsv(table, path)
+
+
+def name_of_cut(classifiers: list[str]) -> pl.Expr:
+    return pl.col("cut").replace_strict(range(len(classifiers)), classifiers, return_dtype=pl.String)
+
+
+def write_chunks(chunks: pl.DataFrame, sequences: pl.DataFrame, classifiers: list[str], path: Path) -> None:
+    """chunks.tsv: one row per chunk, in input order; start and end are 1-based and inclusive."""
+    best = pl.Series("best_frame", [*FRAMES, None])
+    table = chunks.join(_FRAMES_OF_BITS, on="open_frames", how="left", maintain_order="left").select(
+        (pl.col("sequence") + 1).alias("sequence_number"),
+        sequences["id"].gather(chunks["sequence"]).alias("sequence_id"),
+        name_of_cut(classifiers).alias("classifier"),
+        pl.col("number").alias("chunk"),
+        (pl.col("start") + 1).alias("start"),
+        "end",
+        pl.col("frames").alias("open_frames"),
+        "evidence",
+        pl.when(pl.col("stretch_frames") > 0).then(_residues_of_stretches()).alias("stretch_residues"),
+        pl.col("scored_count").alias("frames_scored"),
+        "state",
+        "virus_score",
+        "max_p_virus",
+        "max_p_other",
+        best.gather(chunks["best_frame"].cast(pl.Int64) % len(best)).alias("best_frame"),
+        "reason",
+    )
+    write_tsv(table, path)
+
+
+def write_compatible(chunks: pl.DataFrame, sequences: pl.DataFrame, scores: Scores, folder: Path) -> None:
+    """VirNucPro's own two files, in its format: frames in input order, then chunks sorted by id. Open frames of the
+    first classifier's chunks under the standard genetic code alone, as VirNucPro knows no stretches, no second
+    classifier and no other code.
+
+    The second is tab-separated whatever its name says, and chunks of one id are one row, as VirNucPro writes it.
+    """
+    first = (chunks["cut"] == 0).to_numpy()[scores.keys // 6]
+    done = (
+        scores.scored & first & (chunks["standard_frames"].to_numpy()[scores.keys // 6] >> (scores.keys % 6) & 1 == 1)
+    )
+    chunk, frame = scores.keys[done] // 6, scores.keys[done] % 6
+    chunk_ids = pl.select(
+        pl.format("{}_chunk_{}", sequences["id"].gather(chunks["sequence"]), chunks["number"])
+    ).to_series()
+    ids = chunk_ids.gather(chunk)
+    frames = pl.Series(FRAMES).gather(frame)
+    p = scores.probabilities[done]
+    with (folder / "prediction_results.txt").open("w", encoding="utf-8") as out:
+        out.write("Sequence_ID\tPrediction\tscore1\tscore2\n")
+        # str() of a numpy float32 is its shortest exact form, which is what VirNucPro prints.
+        rows = zip(ids, frames, p[:, 0], p[:, 1], strict=True)
+        out.writelines(f"{i}{f}\t{'virus' if v > o else 'others'}\t{o!s}\t{v!s}\n" for i, f, o, v in rows)
+    best = (
+        pl.DataFrame({"Modified_ID": ids, "other": p[:, 0], "virus": p[:, 1]})
+        .group_by("Modified_ID")
+        .agg(pl.col("other").max(), pl.col("virus").max())
+        .sort("Modified_ID")
+        .select(
+            "Modified_ID",
+            pl.when(pl.col("virus") >= pl.col("other"))
+            .then(pl.lit("True"))
+            .otherwise(pl.lit("False"))
+            .alias("Is_Virus"),
+        )
+    )
+    write_tsv(best, folder / "prediction_results_highestscore.csv")
+
+
+def joined_viral_chunks(chunks: pl.DataFrame) -> pl.DataFrame:
+    """Chunks called virus that overlap or touch, joined: sequence, start, end (from 0, end exclusive), `score` (mean
+    virus_score), chunks; in input order."""
+    viral = chunks.filter(pl.col("state") == "virus").sort("sequence", "start")
+    apart = (pl.col("sequence") != pl.col("sequence").shift()) | (pl.col("start") > pl.col("end").shift())
+    return (
+        viral.with_columns(apart.fill_null(True).cum_sum().alias("region"))
+        .group_by("sequence", "region", maintain_order=True)
+        .agg(
+            pl.col("start").first(),
+            pl.col("end").last(),
+            pl.col("virus_score").mean().alias("score"),
+            pl.len().alias("chunks"),
+        )
+        .drop("region")
+    )
+
+
+def write_viral_chunks(regions: pl.DataFrame, sequences: pl.DataFrame, path: Path) -> None:
+    """viral_regions.bed: BED6, of all sequences; the name tells the sequence's number and the chunks."""
+    table = regions.select(
+        sequences["id"].gather(regions["sequence"]),
+        "start",
+        "end",
+        pl.format("sequence_{}:{}_chunks", pl.col("sequence") + 1, "chunks"),
+        (pl.col("score") * 1000).floor().cast(pl.Int64),
+        pl.lit("."),
+    )
+    write_tsv(table, path, header=False)
+
+
+def write_viruses(sequences: pl.DataFrame, regions: pl.DataFrame, files: list[Path], path: Path) -> None:
+    """viruses.fasta.gz: the sequences called virus, whole, with score and coordinates of their viral chunks."""
+    viral = sequences.filter(pl.col("state") == "virus")
+    scores = dict(zip(viral["sequence"], viral["virus_score"], strict=True))
+    spans: dict[int, list[str]] = {}
+    of_viral = regions.filter(pl.col("sequence").is_in(viral["sequence"].implode()))
+    for number, start, end in of_viral.select("sequence", pl.col("start") + 1, "end").iter_rows():
+        spans.setdefault(number, []).append(f"{start}-{end}")
+    records = (record for file in files for record in read_fasta(file)) if scores else iter(())
+    # No time stamp and no name inside: equal results are equal bytes.
+    with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as packed:
+        out = io.BufferedWriter(packed, 1 << 20)
+        for number, record in enumerate(records):
+            if number not in scores:
+                continue
+            head = f">{record.id} virus_score={scores[number]:.6f} length={len(record.sequence)}"
+            head += (
+                f" viral_regions={','.join(spans.get(number, []))} sequence_number={number + 1} {record.description}"
+            )
+            out.write(head.rstrip().encode() + b"\n")
+            out.writelines(record.sequence[i : i + 80] + b"\n" for i in range(0, len(record.sequence), 80))
+        out.flush()
+        out.detach()

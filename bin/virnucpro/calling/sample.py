@@ -1,0 +1,50 @@
+"""A sample as EXTRACT_FRAMES left it: the manifest, and the tables of its sequences and chunks."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from virnucpro.errors import InputError
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample before it is scored. `chunks` lies in the order of chunk_index; `keys` are those of all frames that
+    were read: open ones, and stretches."""
+
+    name: str
+    manifest: dict
+    sequences: pl.DataFrame
+    chunks: pl.DataFrame
+    keys: np.ndarray  # int64 [frames], ascending
+
+    @property
+    def shards(self) -> list[dict]:
+        return self.manifest["shards"]
+
+
+def read_sample(name: str, folder: Path) -> Sample:
+    """Read a sample's manifest and tables from `folder` and check that they tell one story (InputError if not)."""
+    manifest = json.loads((folder / f"{name}.manifest.json").read_text())
+    sequences = pl.read_parquet(folder / f"{name}.sequences.parquet")
+    chunks = pl.read_parquet(folder / f"{name}.chunks.parquet")
+    keys = _frame_keys(chunks["open_frames"].to_numpy() | chunks["stretch_frames"].to_numpy())
+    found = {"sequences": sequences.height, "chunks": chunks.height, "frames": len(keys)}
+    for what, count in found.items():
+        if count != manifest[what]:
+            raise InputError(f"sample {name}: its table has {count:,} {what}, its manifest says {manifest[what]:,}")
+    if sequences["chunks"].sum() != chunks.height:
+        raise InputError(
+            f"sample {name}: its sequences have {sequences['chunks'].sum():,} chunks, not {chunks.height:,}"
+        )
+    return Sample(name, manifest, sequences, chunks, keys)
+
+
+def _frame_keys(bits: np.ndarray) -> np.ndarray:
+    """frame_key of all that was read of each chunk, ascending, from the bit sets of its frames (uint8)."""
+    rows = np.unpackbits(bits[:, None], axis=1, bitorder="little")[:, :6]
+    chunk, frame = np.nonzero(rows)
+    return 6 * chunk.astype(np.int64) + frame

@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Measure what each threshold of a classifier costs, on labelled sequences, and note it in its card.
+
+The sequences must be of genomes that the classifier has not seen. They are cut into pieces of some lengths, and these
+are called as a run calls them; a piece without an answer counts as not called. The report then shows which share of the
+calls is right where viruses are rare.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from by_scripts import called, cut
+
+from virnucpro.bundle.classifier import CLASSIFIER, Classifier, card_text, read_classifier
+from virnucpro.bundle.manifest import read_manifest, write_manifest
+from virnucpro.bundle.thresholds import measured
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--models", required=True, type=Path, help="the model bundle")
+    p.add_argument("--classifier", required=True, help="its name in the bundle")
+    p.add_argument("--virus", required=True, nargs="+", type=Path, help="FASTA files of viruses")
+    p.add_argument("--others", required=True, nargs="+", type=Path, help="FASTA files of others")
+    p.add_argument("--lengths", type=int, nargs="+", default=[300, 500, 1000, 3000], help="bases [%(default)s]")
+    p.add_argument("--device", default="cpu", help="where the encoders run: cpu or cuda [%(default)s]")
+    a = p.parse_args()
+    folder = a.models / "classifiers" / a.classifier
+    card = read_classifier(folder)
+    found = {}
+    for length in sorted(a.lengths):
+        with tempfile.TemporaryDirectory() as work:
+            found[length] = measure(card, a.models, a.virus, a.others, length, a.device, Path(work))
+        print(f"{length:,} bases: {found[length]['virus']:,} viruses, {found[length]['others']:,} others", flush=True)
+    note(folder / CLASSIFIER, found)
+    manifest = read_manifest(a.models)
+    known = {path: (entry.source, entry.licence) for path, entry in manifest.files.items()}
+    write_manifest(a.models, manifest.name, known)
+
+
+def measure(
+    card: Classifier, models: Path, virus: Sequence[Path], others: Sequence[Path], length: int, device: str, work: Path
+) -> dict[str, object]:
+    """The card's entry for pieces of one length."""
+    pieces = cut(virus, others, length, work / "in.fa")
+    table = called(pieces.fasta, models, [card], work, device=device)
+    return measured(table["virus_score"].to_list(), pieces.label)
+
+
+def note(path: Path, found: dict[int, dict]) -> None:
+    """Write the card anew with `thresholds` before its training."""
+    card = yaml.safe_load(path.read_text(encoding="utf-8"))
+    card.pop("thresholds", None)
+    names = list(card)
+    at = names.index("training") if "training" in names else len(names)
+    items = list(card.items())
+    path.write_text(card_text(dict([*items[:at], ("thresholds", found), *items[at:]])), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""The files of viral regions, read by programs that are not ours; those that are absent are skipped."""
+
+import csv
+import gzip
+import io
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from Bio import SeqIO
+
+from virnucpro.calling import region_files
+
+SEQUENCES = pl.DataFrame({"id": ["contig_1", "odd;id=1,%&"], "length": [12_000, 900]})
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Three regions of two sequences in all formats; gives the folder and the bases of both sequences."""
+    rng = np.random.default_rng(2)
+    bases = ["".join(rng.choice(list("ACGT"), n)) for n in SEQUENCES["length"]]
+    fasta = tmp_path / "in.fa"
+    fasta.write_text("".join(f">{i} text\n{s}\n" for i, s in zip(SEQUENCES["id"], bases, strict=True)))
+    regions = pl.DataFrame(
+        {
+            "sequence": [0, 0, 1],
+            "start": [0, 5000, 0],
+            "end": [2500, 11_000, 900],
+            "virus_score": [0.75, 0.9, 0.5],
+            "chunks": [5, 12, 2],
+            "chunks_scored": [4, 10, 2],
+            "chunks_virus": [4, 9, 1],
+            "evidence": ["open_frames", "both", "stretches"],
+            "whole": [False, False, True],
+        }
+    )
+    regions = region_files.with_names(regions, SEQUENCES)
+    region_files.write_table(regions, tmp_path / "regions.tsv")
+    region_files.write_bed(regions, tmp_path / "regions.bed")
+    region_files.write_gff(regions, tmp_path / "regions.gff3")
+    region_files.write_fasta(regions, [fasta], tmp_path / "regions.fasta.gz")
+    return tmp_path, bases
+
+
+def test_the_table(written):
+    table = pd.read_csv(written[0] / "regions.tsv", sep="\t")
+    assert table["region"].to_list() == ["region_1_1_2500", "region_1_5001_11000", "region_2_1_900"]
+    assert table["length"].to_list() == [2500, 6000, 900] == (table["end"] - table["start"] + 1).to_list()
+    assert table["whole_sequence"].to_list() == [False, False, True]
+    assert table["sequence_id"].to_list() == ["contig_1", "contig_1", "odd;id=1,%&"]
+
+
+def test_the_fasta(written):
+    folder, bases = written
+    with gzip.open(folder / "regions.fasta.gz", "rt", encoding="utf-8") as text:
+        found = [(r.id, r.description.split()[1], str(r.seq)) for r in SeqIO.parse(text, "fasta")]
+    assert found == [
+        ("region_1_1_2500", "contig_1:1-2500", bases[0][:2500]),
+        ("region_1_5001_11000", "contig_1:5001-11000", bases[0][5000:11_000]),
+        ("region_2_1_900", "odd;id=1,%&:1-900", bases[1]),
+    ]
+
+
+def test_gff_says_the_same_as_bed(written):
+    lines = (written[0] / "regions.gff3").read_text().splitlines()
+    assert lines[:3] == ["##gff-version 3", "##sequence-region contig_1 1 12000", lines[2]]
+    rows = list(csv.reader(io.StringIO("\n".join(x for x in lines if x[0] != "#")), delimiter="\t"))
+    bed = list(csv.reader((written[0] / "regions.bed").open(encoding="utf-8"), delimiter="\t"))
+    assert [(int(r[3]) - 1, int(r[4])) for r in rows] == [(int(b[1]), int(b[2])) for b in bed]
+    assert [r[2] for r in rows] == ["proviral_region", "proviral_region", "viral_sequence"]
+    assert rows[2][0] == "odd%3Bid%3D1%2C%25%26"
+    assert [dict(p.split("=") for p in r[8].split(";"))["ID"] for r in rows] == [b[3] for b in bed]
+    assert [b[4] for b in bed] == ["750", "900", "500"]
+
+
+@pytest.mark.skipif(not shutil.which("gt"), reason="GenomeTools are not installed (package genometools)")
+def test_gff_is_valid_for_genometools(written):
+    run = subprocess.run(["gt", "gff3validator", written[0] / "regions.gff3"], capture_output=True, text=True)
+    assert run.returncode == 0 and "warning" not in run.stderr, run.stdout + run.stderr
+
+
+@pytest.mark.skipif(not shutil.which("bedtools"), reason="bedtools is not installed")
+def test_bedtools_cuts_the_same_bases(written):
+    folder, _ = written
+    command = ["bedtools", "getfasta", "-fi", folder / "in.fa", "-bed", folder / "regions.bed", "-nameOnly"]
+    cut = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    with gzip.open(folder / "regions.fasta.gz", "rt", encoding="utf-8") as text:
+        ours = {r.id: str(r.seq) for r in SeqIO.parse(text, "fasta")}
+    assert {r.id: str(r.seq) for r in SeqIO.parse(io.StringIO(cut), "fasta")} == ours
+
+
+@pytest.mark.skipif(not shutil.which("samtools"), reason="samtools is not installed")
+def test_samtools_indexes_the_fasta(written):
+    plain = written[0] / "regions.fa"
+    plain.write_bytes(gzip.decompress((written[0] / "regions.fasta.gz").read_bytes()))
+    subprocess.run(["samtools", "faidx", plain], check=True, capture_output=True)
+    index = [line.split("\t")[:2] for line in (written[0] / "regions.fa.fai").read_text().splitlines()]
+    assert index == [["region_1_1_2500", "2500"], ["region_1_5001_11000", "6000"], ["region_2_1_900", "900"]]
+
+
+def test_tracks_are_of_long_sequences_and_small(written):
+    regions = pl.DataFrame({"sequence": [0], "start": [5000], "end": [11_000]})
+    regions = region_files.with_names(regions, SEQUENCES)
+    n = 4000
+    start = np.linspace(0, 11_500, n).astype(int)
+    chunks = pl.DataFrame({"sequence": np.zeros(n, dtype=int), "start": start, "end": start + 500})
+    chunks = chunks.with_columns(virus_score=pl.Series([None if i % 7 == 0 else 0.25 for i in range(n)]))
+    (track,) = region_files.tracks(regions, chunks, points=100)
+    assert (track["id"], track["length"], track["regions"]) == ("contig_1", 12_000, [(5001, 11_000)])
+    assert 90 <= len(track["scores"]) <= 100 and {y for _, y in track["scores"]} == {0.25}
+    assert [x for x, _ in track["scores"]] == sorted(x for x, _ in track["scores"])
+    short = region_files.with_names(pl.DataFrame({"sequence": [1], "start": [0], "end": [900]}), SEQUENCES)
+    assert region_files.tracks(short, chunks) == []
+
+
+def test_without_a_region_the_files_are_there_and_empty(tmp_path):
+    nothing = region_files.with_names(
+        pl.DataFrame(
+            schema={"sequence": pl.Int64, "start": pl.Int64, "end": pl.Int64, "virus_score": pl.Float64}
+            | dict.fromkeys(("chunks", "chunks_scored", "chunks_virus"), pl.UInt32)
+            | {"evidence": pl.String, "whole": pl.Boolean}
+        ),
+        SEQUENCES,
+    )
+    region_files.write_table(nothing, tmp_path / "r.tsv")
+    region_files.write_bed(nothing, tmp_path / "r.bed")
+    region_files.write_gff(nothing, tmp_path / "r.gff3")
+    region_files.write_fasta(nothing, [tmp_path / "absent.fa"], tmp_path / "r.fasta.gz")
+    assert len((tmp_path / "r.tsv").read_text().splitlines()) == 1
+    assert (tmp_path / "r.bed").read_text() == "" and (tmp_path / "r.gff3").read_text() == "##gff-version 3\n"
+    assert gzip.decompress((tmp_path / "r.fasta.gz").read_bytes()) == b""

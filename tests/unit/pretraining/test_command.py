@@ -1,0 +1,95 @@
+"""The whole command on a small corpus: every stage, a bundle that the pipeline reads, and nothing done twice."""
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+ROOT = Path(__file__).resolve().parents[3]
+CODONS = [a + b + c for a in "ACGT" for b in "ACGT" for c in "ACGT" if a + b + c not in ("TAA", "TAG", "TGA")]
+
+
+def genes(rng, weight, number: int, start: str = "ATG") -> list[str]:
+    return [start + "".join(rng.choice(CODONS, 140, p=weight)) + "TAA" for _ in range(number)]
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Viruses and hosts that differ in their codons, as markers and as judging fragments."""
+    rng = np.random.default_rng(9)
+    viral, host = rng.dirichlet(np.ones(len(CODONS)), 2)
+    records, number = {}, 0
+    for genome in range(12):
+        number += 100
+        for gene in genes(rng, viral, 8, "GTG" if genome < 6 else "ATG"):
+            number += 1
+            records[f"GeneID:{number}"] = gene
+    for genome in range(12):
+        records |= {f"gi|1|ref|NC_{genome:06}.1|:{i}-9": g for i, g in enumerate(genes(rng, host, 8))}
+    records |= {f"gi|1|ref|XM_{genome:06}.1|:1-9": genes(rng, host, 1)[0] for genome in range(12)}
+    markers = tmp_path / "packages/var/lib/metaphlan2-data/markers.fasta"
+    markers.parent.mkdir(parents=True)
+    judging = tmp_path / "judging/deepvirfinder_train"
+    judging.mkdir(parents=True)
+    known = genes(rng, host, 1)[0]
+    records["gi|1|ref|NC_900000.1|:1-9"] = known
+    markers.write_text("".join(f">{n}\n{s}\n" for n, s in records.items()))
+    for file, weight in (("virus_tr.fa.gz", viral), ("host_tr.fa.gz", host)):
+        fragments = ["".join(genes(rng, weight, 8))[:3000] for _ in range(12)]
+        if weight is host:
+            fragments[0] = fragments[0][:1000] + known[:200] + fragments[0][1200:]
+        text = "".join(f">{file[0]}{i}#3k#1#3000\n{s}\n" for i, s in enumerate(fragments))
+        (judging / file).write_bytes(gzip.compress(text.encode()))
+    return tmp_path
+
+
+@pytest.fixture
+def small(monkeypatch):
+    from pretraining import recipe, stages, tables
+    from pretraining.network import Recipe
+
+    monkeypatch.setattr(stages, "DRAWN", dict.fromkeys(range(4), 600))
+    monkeypatch.setattr(recipe, "RECIPE", Recipe(batch=128))
+    for name in ("five", "spaced", "six"):
+        monkeypatch.delitem(tables.WORDS, name)
+
+
+def test_from_the_package_to_the_bundle(corpus, small, monkeypatch, capsys):
+    from pretraining import recipe
+    from pretraining.__main__ import main
+    from virnucpro.bundle.classifier import read_classifier
+
+    arguments = {name: corpus / name for name in ("packages", "work", "bundle", "judging")}
+    monkeypatch.setattr(sys, "argv", ["pretraining", *(str(x) for n, p in arguments.items() for x in (f"--{n}", p))])
+    main()
+    left_out = (corpus / "work/left_out.tsv").read_text()
+    assert "NC_900000.1|:1-9\tprokaryote\tshares a 31-mer" in left_out
+    found = json.loads((corpus / "work/figures.json").read_text())
+    assert found["500"]["choose"]["3000"]["auroc"] > 0.9 and "report" not in found["500"]
+    for name in ("compact_500", "compact_300"):
+        card = read_classifier(corpus / "bundle/classifiers" / name)
+        assert card.chunk_length == int(name[-3:]) and card.calibration
+    script = [sys.executable, ROOT / "bin/check_models.py", "--models", corpus / "bundle", "--full"]
+    checked = subprocess.run(script, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+    weights = (corpus / "bundle/encoders/compact/model.safetensors").read_bytes()
+    monkeypatch.setattr(recipe, "train_member", None)  # all is there
+    main()
+    assert (corpus / "bundle/encoders/compact/model.safetensors").read_bytes() == weights
+
+
+def test_what_is_absent_is_named(corpus, monkeypatch, capsys):
+    from pretraining.__main__ import main
+
+    for name, text in (("packages", "apt-get download metaphlan2-data"), ("judging", "no part of this project")):
+        paths = {n: corpus / n for n in ("packages", "work", "bundle", "judging")} | {name: Path("absent")}
+        monkeypatch.setattr(sys, "argv", ["pretraining", *(str(x) for n, p in paths.items() for x in (f"--{n}", p))])
+        with pytest.raises(SystemExit):
+            main()
+        assert text in capsys.readouterr().err

@@ -31,7 +31,7 @@ def chunks(count: int = 80) -> list[str]:
 
 
 def bases() -> str:
-    with gzip.open(GENOME, "rt") as lines:
+    with gzip.open(GENOME, "rt", encoding="utf-8") as lines:
         return "".join(line.strip().upper() for line in lines if not line.startswith(">"))
 
 

@@ -32,7 +32,7 @@ class Contender:
 
     def __init__(self, kind: str, name: str, size: str, threads: int, memory: str):
         command = [sys.executable, FOLDER / "encoder_contender.py", kind, name, size, str(threads), memory]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
         self.runs: list[dict] = []
         self._answer()
 

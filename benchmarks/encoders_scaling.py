@@ -51,7 +51,7 @@ def main() -> None:
                 ]
                 command += ["--encoder", encoder, "--task", "b", "--out", out, "--device", "cpu"]
                 cost = run([*command, "--threads", a.threads])
-                report = json.loads((out / "b.report.json").read_text())
+                report = json.loads((out / "b.report.json").read_text(encoding="utf-8"))
                 runs.append({"wall": report["seconds"]["work"], "cpu": cost.cpu, "memory": cost.memory})
     print(f"{machine()}, {a.frames:,} and {10 * a.frames:,} peptides, {a.threads} thread(s), {a.rounds} rounds\n")
     print(

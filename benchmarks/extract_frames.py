@@ -28,7 +28,7 @@ def draw(genome: Path, megabases: int, path: Path) -> None:
         bases = "".join(line.strip() for line in text if not line.startswith(">"))
     rng = random.Random(3)
     total = number = 0
-    with path.open("w") as out:
+    with path.open("w", encoding="utf-8") as out:
         while total < megabases * 1_000_000:
             length = int(min(len(bases) // 2, 200_000, max(300, rng.lognormvariate(8, 1.2))))
             start = rng.randrange(len(bases) - length)
@@ -42,12 +42,15 @@ def virnucpro_way(path: Path, size: int, out: Path) -> None:
     from Bio import SeqIO
     from virnucpro_way import chunks_of, open_frames_of
 
-    with (out / "chunks.fa").open("w") as chunks:
+    with (out / "chunks.fa").open("w", encoding="utf-8") as chunks:
         for record in SeqIO.parse(path, "fasta"):
             for number, part in chunks_of(record, size):
                 part.id, part.description = f"{record.id}_chunk_{number}", ""
                 SeqIO.write(part, chunks, "fasta")
-    with (out / "n.fa").open("w") as nucleotides, (out / "p.faa").open("w") as peptides:
+    with (
+        (out / "n.fa").open("w", encoding="utf-8") as nucleotides,
+        (out / "p.faa").open("w", encoding="utf-8") as peptides,
+    ):
         for record in list(SeqIO.parse(out / "chunks.fa", "fasta")):
             for frame, dna, protein in open_frames_of(str(record.seq)):
                 nucleotides.write(f">{record.id}{frame}\n{dna}\n")
@@ -59,13 +62,13 @@ def virnucpro_way(path: Path, size: int, out: Path) -> None:
 def split(path: Path, out: Path, size: int = 10_000) -> None:
     """Line by line into files of `size` sequences, as VirNucPro cuts them; ours are the shards."""
     part, count = None, 0
-    with path.open() as lines:
+    with path.open(encoding="utf-8") as lines:
         for line in lines:
             if line.startswith(">"):
                 if count % size == 0:
                     if part:
                         part.close()
-                    part = (out / f"{path.stem}_{count // size + 1}.fa").open("w")
+                    part = (out / f"{path.stem}_{count // size + 1}.fa").open("w", encoding="utf-8")
                 count += 1
             part.write(line)
     if part:

@@ -62,7 +62,7 @@ def table(costs: dict[str, list[Cost]], baseline: str | None = None) -> str:
 
 def machine() -> str:
     """The machine in a line: processor, its widest vector instructions, cores, Python."""
-    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    text = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
     model = next(
         (x.split(":", 1)[1].strip() for x in text.splitlines() if x.startswith("model name")), platform.machine()
     )

@@ -35,7 +35,7 @@ def main() -> None:
     def say(text: str) -> None:
         print(text, flush=True)
         if args.note:
-            args.note.write_text(text + "\n")
+            args.note.write_text(text + "\n", encoding="utf-8")
 
     wanted = wanted_items(items, args.classifier, args.encoder)
     fetch(args.models, wanted, args.brought, say, keep=args.keep_downloads, note=args.note)

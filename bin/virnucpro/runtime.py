@@ -94,7 +94,7 @@ def on_sigterm(do: Callable[[], None]) -> None:
 def cpu_name() -> str:
     """The processor's model as Linux tells it, else "cpu"."""
     try:
-        with Path("/proc/cpuinfo").open() as lines:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as lines:
             return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return "cpu"

@@ -50,7 +50,7 @@ def write_encoder(folder: Path, kind: str, sequences: Iterable[str]) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "config.json"
-    path.write_text(json.dumps(CONFIG[kind], indent=1) + "\n")
+    path.write_text(json.dumps(CONFIG[kind], indent=1) + "\n", encoding="utf-8")
     random = np.random.default_rng(SEED[kind])
     tensors = {}
     for name, shape in sorted(KINDS[kind].layout(path, CONFIG[kind]).tensors.items()):

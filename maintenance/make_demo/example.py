@@ -18,7 +18,7 @@ Record = tuple[str, str]
 
 def read_one(path: Path) -> str:
     """The sequence of a file with one record."""
-    with gzip.open(path, "rt") as f:
+    with gzip.open(path, "rt", encoding="utf-8") as f:
         return "".join(line.strip() for line in f if not line.startswith(">")).upper()
 
 
@@ -58,4 +58,4 @@ def write_example(folder: Path) -> None:
     write_fasta(folder / "mixed_phage.fa.gz", contigs(phage, "NC_001416.1", "phage", MIXED_PHAGE))
     rows = ["sample,fasta", "lambda,lambda.fa.gz", "ecoli,ecoli.fa.gz"]
     rows += ["mixed,mixed_host.fa.gz", "mixed,mixed_phage.fa.gz"]
-    (folder / "samples.csv").write_text("\n".join(rows) + "\n")
+    (folder / "samples.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")

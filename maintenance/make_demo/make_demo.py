@@ -55,7 +55,7 @@ def main() -> None:
 def read_fasta(path: Path) -> Iterator[tuple[str, str]]:
     """(name, sequence) of each record; DeepVirFinder writes a sequence on one line or more."""
     name, lines = "", []
-    with gzip.open(path, "rt") as f:
+    with gzip.open(path, "rt", encoding="utf-8") as f:
         for line in f:
             if line.startswith(">"):
                 if name:
@@ -79,10 +79,10 @@ def write_training_data(data: Path, work: Path) -> list[str]:
     rows = ["sample,fasta,label"]
     for sample, part in records.items():
         kept = {n: s for n, s in part.items() if n not in left_out}
-        (work / f"{sample}.fa").write_text("".join(f">{n}\n{s}\n" for n, s in kept.items()))
+        (work / f"{sample}.fa").write_text("".join(f">{n}\n{s}\n" for n, s in kept.items()), encoding="utf-8")
         rows.append(f"{sample},{sample}.fa,{FILES[sample][1]}")
         print(f"{sample}: {len(kept):,} of {len(part):,} fragments")
-    (work / "samples.csv").write_text("\n".join(rows) + "\n")
+    (work / "samples.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return [s for part in records.values() for n, s in part.items() if n not in left_out]
 
 

@@ -42,7 +42,12 @@ def nextflow(tmp_path_factory):
     def run(folder: Path, *args: str, pipeline: Path = ROOT, timeout: int = 600, env: dict | None = None) -> Run:
         command = ["nextflow", "run", str(pipeline), "-ansi-log", "false", *map(str, args)]
         done = subprocess.run(
-            command, cwd=folder, env=environment(home) | (env or {}), capture_output=True, text=True, timeout=timeout
+            command,
+            cwd=folder,
+            env=environment(home) | (env or {}),
+            capture_output=True,
+            encoding="utf-8",
+            timeout=timeout,
         )
         return Run(done.returncode, done.stdout + done.stderr, folder)
 

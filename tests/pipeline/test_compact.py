@@ -63,14 +63,16 @@ def test_lambda_is_one_region(run):
 
 def test_two_classifiers_in_one_run(nextflow, root, tmp_path):
     """Of open frames alone compact_500 leaves short pieces without an answer; compact_300 has one for most."""
-    with gzip.open(root / "assets/example/lambda.fa.gz", "rt") as text:
+    with gzip.open(root / "assets/example/lambda.fa.gz", "rt", encoding="utf-8") as text:
         genome = str(next(SeqIO.parse(text, "fasta")).seq)
     pieces = [genome[i : i + 500] for i in range(0, 40_000, 500)]
-    (tmp_path / "pieces.fa").write_text("".join(f">p{i}\n{piece}\n" for i, piece in enumerate(pieces)))
+    (tmp_path / "pieces.fa").write_text(
+        "".join(f">p{i}\n{piece}\n" for i, piece in enumerate(pieces)), encoding="utf-8"
+    )
     args = ["--input", "pieces.fa", "--frames", "open", "--classifier", "compact_500,compact_300"]
     run = nextflow(tmp_path, *args)
     assert run.code == 0, run.text
-    summary = json.loads((run.results / "pipeline_info/summary.json").read_text())
+    summary = json.loads((run.results / "pipeline_info/summary.json").read_text(encoding="utf-8"))
     assert summary["complete"] and summary["classifiers"]["compact_500"] and summary["classifiers"]["compact_300"]
     (table,) = run.results.glob("*/sequences.tsv")
     calls = pl.read_csv(table, separator="\t")
@@ -87,7 +89,8 @@ def test_a_first_look_spares_the_large_encoders(nextflow, root, tmp_path):
     run = nextflow(tmp_path, *args, "--screen", "compact", "--screen_sensitivity", "0.95")
     assert whole.code == run.code == 0, run.text
     summary, plain = (
-        json.loads((tmp_path / folder / "pipeline_info/summary.json").read_text()) for folder in ("results", "whole")
+        json.loads((tmp_path / folder / "pipeline_info/summary.json").read_text(encoding="utf-8"))
+        for folder in ("results", "whole")
     )
     screened, calls = (pl.read_csv(tmp_path / f / "ecoli/sequences.tsv", separator="\t") for f in ("results", "whole"))
     out = screened["evidence"] == "screened"

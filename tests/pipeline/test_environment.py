@@ -15,7 +15,7 @@ def bare_python(tmp_path) -> dict:
     """An environment whose python3 has the standard library alone."""
     python = tmp_path / "bare/python3"
     python.parent.mkdir()
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n', encoding="utf-8")
     python.chmod(0o755)
     return {"PATH": f"{python.parent}:{os.environ['PATH']}"}
 
@@ -42,7 +42,7 @@ def test_no_locale_and_packages_of_the_site(nextflow, tmp_path, root):
     """As under cron: Java reads ASCII then unless it is told otherwise. And a PYTHONPATH with another numpy, and a
     PYTHONHOME without Python."""
     (tmp_path / "site/numpy").mkdir(parents=True)
-    (tmp_path / "site/numpy/__init__.py").write_text("raise ImportError('the numpy of the site')")
+    (tmp_path / "site/numpy/__init__.py").write_text("raise ImportError('the numpy of the site')", encoding="utf-8")
     shutil.copy(root / "assets/example/lambda.fa.gz", tmp_path / "ünï.fa.gz")
     (tmp_path / "s.csv").write_text("sample,fasta\nlambda,ünï.fa.gz\n", encoding="utf-8")
     env = {"LC_ALL": "C", "LANG": "C", "PYTHONPATH": str(tmp_path / "site"), "PYTHONHOME": "/nowhere"}

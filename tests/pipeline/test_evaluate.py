@@ -21,7 +21,7 @@ def run(nextflow, tmp_path_factory):
     rows = [
         f"{name.replace(',', '')},{'ours' if name == 'nf-virnucpro' else path.name}" for name, path in tables.items()
     ]
-    (folder / "callers.csv").write_text("\n".join(["caller,table", *rows]) + "\n")
+    (folder / "callers.csv").write_text("\n".join(["caller,table", *rows]) + "\n", encoding="utf-8")
     done = nextflow(folder, *EVALUATE)
     assert done.code == 0, done.text
     return done
@@ -34,7 +34,7 @@ def test_all_callers_stand_in_one_table(run):
     assert (whole["viruses"] == 40).all() and (whole["auroc_low"] <= whole["auroc"]).all()
     scores = pl.read_csv(run.results / "evaluation/scores.tsv", separator="\t", infer_schema_length=None)
     assert scores.height == 80 and set(whole["caller"]) < set(scores.columns)
-    found = json.loads((run.results / "pipeline_info/evaluation.json").read_text())
+    found = json.loads((run.results / "pipeline_info/evaluation.json").read_text(encoding="utf-8"))
     assert found["formats"] == {name.replace(",", ""): name for name in WRITERS}
 
 
@@ -46,8 +46,8 @@ def test_the_page_shows_them(run):
 
 
 def test_a_sheet_that_cannot_be_used(nextflow, tmp_path):
-    (tmp_path / "callers.csv").write_text("caller,table\n,absent.tsv\nmine,.\n")
-    (tmp_path / "truth.tsv").write_text("sequence_id\tlabel\na\tvirus\nb\tother\n")
+    (tmp_path / "callers.csv").write_text("caller,table\n,absent.tsv\nmine,.\n", encoding="utf-8")
+    (tmp_path / "truth.tsv").write_text("sequence_id\tlabel\na\tvirus\nb\tother\n", encoding="utf-8")
     done = nextflow(tmp_path, *EVALUATE)
     assert done.code != 0 and "Submitted process" not in done.text
     assert "there is no such table: absent.tsv" in done.text and "without results of predict" in done.text

@@ -63,9 +63,9 @@ def faults(tmp_path, root):
         shims.mkdir()
         for script, attempts in cases.items():
             lines = "\n".join(f"{_pattern(n)}) {what.replace('{root}', str(root))} ;;" for n, what in attempts.items())
-            (shims / script).write_text(SHIM.format(root=root, script=script, cases=lines))
+            (shims / script).write_text(SHIM.format(root=root, script=script, cases=lines), encoding="utf-8")
             (shims / script).chmod(0o755)
-        (tmp_path / "faults.config").write_text(CONFIG.format(shims=shims, more=more))
+        (tmp_path / "faults.config").write_text(CONFIG.format(shims=shims, more=more), encoding="utf-8")
         return ["-c", "faults.config"]
 
     return setup
@@ -97,14 +97,16 @@ def trace(run) -> pl.DataFrame:
 
 
 def summary(run) -> dict:
-    return json.loads((run.results / "pipeline_info/summary.json").read_text())
+    return json.loads((run.results / "pipeline_info/summary.json").read_text(encoding="utf-8"))
 
 
 def test_tasks_that_fail_twice_in_different_ways(nextflow, two_samples, faults, undisturbed):
     """kill -9, SIGTERM, a time limit, exit 137, a full disk, a CUDA fault: tried again, the same results."""
     # Nextflow 26.04's local executor ends the run at a time limit (it asks for the exit status of a task that it has
     # only just told to end); there, the task ends as SLURM's would. The pipeline sets no limit on one machine.
-    text = subprocess.run(["nextflow", "-version"], env=nextflow.environment, capture_output=True, text=True).stdout
+    text = subprocess.run(
+        ["nextflow", "-version"], env=nextflow.environment, capture_output=True, encoding="utf-8"
+    ).stdout
     over_time = "sleep 100" if "version 25" in text else "exit 140"
     fault = faults(
         {
@@ -153,7 +155,7 @@ def test_a_truncated_shard_costs_its_own_bin_only(nextflow, two_samples, faults,
     assert phage == {name: data for name, data in undisturbed.items() if name.startswith("phage/")}
     tasks = trace(run).filter(pl.col("name").str.contains("EMBED_") & (pl.col("status") != "COMPLETED"))
     assert set(tasks["exit"]) == {"65"} and tasks.height == 2, "damaged data are not tried again"
-    message = next(two_samples.glob(f"work/{tasks['hash'][0]}*/.command.err")).read_text()
+    message = next(two_samples.glob(f"work/{tasks['hash'][0]}*/.command.err")).read_text(encoding="utf-8")
     assert "host.shard_00001.parquet: cannot be read as a shard" in message
 
 
@@ -169,7 +171,7 @@ def test_a_model_file_that_vanishes(nextflow, two_samples, faults, undisturbed, 
     tasks = trace(run).filter(pl.col("name").str.contains("EMBED_ESM2"))
     assert "66" in set(tasks["exit"]), "models: not tried again"
     folder = tasks.filter(pl.col("exit") == "66")["hash"][0]
-    assert "model.safetensors" in next(two_samples.glob(f"work/{folder}*/.command.err")).read_text()
+    assert "model.safetensors" in next(two_samples.glob(f"work/{folder}*/.command.err")).read_text(encoding="utf-8")
     (weights.parent / "model.safetensors.away").rename(weights)
     again = nextflow(two_samples, *args, "-resume")
     assert again.code == 0, again.text
@@ -187,7 +189,7 @@ def test_two_runs_in_one_folder(nextflow, two_samples, undisturbed, root):
             env=nextflow.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
         )
         for number in (1, 2)
     ]

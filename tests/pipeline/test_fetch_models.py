@@ -77,7 +77,7 @@ def test_other_ways_of_staging(fetch, published, tmp_path, scope):
     """In a copy of the bundle's folder, what was fetched would be thrown away with the task."""
     closing = " }" if "{" in scope else ""
     settings = "{\n stageInMode = 'copy'\n scratch = true\n}"
-    (tmp_path / "site.config").write_text(f"{scope} {settings}{closing}\n")
+    (tmp_path / "site.config").write_text(f"{scope} {settings}{closing}\n", encoding="utf-8")
     run, bundle = fetch("--from", str(published), "-c", "site.config", "--encoders", "esm2_tiny", classifier="")
     if scope == "process":
         assert run.code == 0, run.text

@@ -24,7 +24,7 @@ process {
 
 def write(folder, name, records):
     path = folder / name
-    path.write_text("".join(f">{i} about {i}\n{s}\n" for i, s in records))
+    path.write_text("".join(f">{i} about {i}\n{s}\n" for i, s in records), encoding="utf-8")
     return path
 
 
@@ -34,10 +34,10 @@ def sheet(tmp_path):
     write(tmp_path, "good.fa", [("g1", ORF), ("g1", ORF[1:]), ("<script>alert(1)</script>", ORF), ("é|/$(x)", ORF)])
     write(tmp_path, "other.fa", [("o1", ORF), ("empty", ""), ("protein", "MKLEFQPI" * 9)])
     (tmp_path / "cut.fa.gz").write_bytes(gzip.compress(f">c1\n{ORF}\n".encode() * 5000)[:-50])
-    (tmp_path / "empty.fa").write_text("")
-    (tmp_path / "reads.fa").write_text("@r1\nACGT\n+\nIIII\n")
+    (tmp_path / "empty.fa").write_text("", encoding="utf-8")
+    (tmp_path / "reads.fa").write_text("@r1\nACGT\n+\nIIII\n", encoding="utf-8")
     rows = ["good,good.fa", "other,other.fa", "cut,cut.fa.gz", "empty,empty.fa", "reads,reads.fa"]
-    (tmp_path / "s.csv").write_text("sample,fasta\n" + "\n".join(rows) + "\n")
+    (tmp_path / "s.csv").write_text("sample,fasta\n" + "\n".join(rows) + "\n", encoding="utf-8")
     return tmp_path
 
 
@@ -57,7 +57,7 @@ def test_bad_samples_and_records_fail_alone(nextflow, sheet):
     other = pl.read_csv(run.results / "other/sequences.tsv", separator="\t", quote_char=None)
     assert other["state"].to_list()[1:] == ["failed", "failed"]
     assert "looks like a protein" in other["reason"][2]
-    report = (run.results / "multiqc_report.html").read_text()
+    report = (run.results / "multiqc_report.html").read_text(encoding="utf-8")
     assert "<script>alert(1)</script>" not in report
     # The same with leave to be incomplete; nothing but the last task runs or is left out anew.
     again = nextflow(sheet, "-profile", "test", "--input", "s.csv", "--allow_partial", "true", "-resume")
@@ -72,21 +72,21 @@ def test_a_task_that_always_fails(nextflow, tmp_path):
     for sample in ("a", "b"):
         write(tmp_path, f"{sample}.fa", [(f"{sample}{i}", ORF[i:]) for i in range(90)])
         rows.append(f"{sample},{sample}.fa")
-    (tmp_path / "s.csv").write_text("sample,fasta\n" + "\n".join(rows) + "\n")
-    (tmp_path / "fail.config").write_text(FAIL_A_BIN % "esm2_002")
+    (tmp_path / "s.csv").write_text("sample,fasta\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    (tmp_path / "fail.config").write_text(FAIL_A_BIN % "esm2_002", encoding="utf-8")
     args = ("-profile", "test", "--input", "s.csv", "--tasks_per_encoder", "2")
     whole = nextflow(tmp_path, *args, "--outdir", "whole")
     assert whole.code == 0, whole.text
     run = nextflow(tmp_path, *args, "-c", "fail.config", "-work-dir", "work_anew")
     assert run.code != 0
     assert "task esm2_002" in run.text, run.text
-    summary = json.loads((run.results / "pipeline_info/summary.json").read_text())
+    summary = json.loads((run.results / "pipeline_info/summary.json").read_text(encoding="utf-8"))
     assert not summary["complete"]
     assert summary["missing_tasks"] == ["esm2_002"]
     why = "EMBED_ESM2 failed at try 2 with exit status 9: node on fire"
     assert any(why in problem for problem in summary["problems"])
-    assert why in run.text and why in (run.results / "pipeline_info/failures.tsv").read_text()
-    plan = json.loads((run.results / "pipeline_info/task_plan.json").read_text())
+    assert why in run.text and why in (run.results / "pipeline_info/failures.tsv").read_text(encoding="utf-8")
+    plan = json.loads((run.results / "pipeline_info/task_plan.json").read_text(encoding="utf-8"))
     lost = plan["encoders"]["esm2"]["tasks"][1]
     failed = 0
     for sample in ("a", "b"):

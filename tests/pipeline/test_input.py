@@ -19,7 +19,7 @@ def folder(tmp_path):
     for name in ("a.fa", "b.fa", "sub/a.fasta", "-x.fa", "a b.fa"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text(f">s\n{ORF}\n")
+        path.write_text(f">s\n{ORF}\n", encoding="utf-8")
     return tmp_path
 
 
@@ -83,12 +83,14 @@ def test_every_faulty_row_is_named(nextflow, folder):
 def test_samples_named_as_folders_of_a_task(nextflow, folder, root):
     """Inputs of CLASSIFY lie beside the folder that it writes, named after the sample; the bundle's is a link."""
     names = ["classifier", "embeddings", "fasta1", "frames", "input1", "tables"]
-    (folder / "s.csv").write_text("sample,fasta\n" + "".join(f"{name},a.fa\n" for name in names))
+    (folder / "s.csv").write_text("sample,fasta\n" + "".join(f"{name},a.fa\n" for name in names), encoding="utf-8")
     models = shutil.copytree(root / "assets/demo_models", folder / "models")
     before = sorted(models.rglob("*"))
     run = nextflow(folder, "-profile", "test", "--input", "s.csv", "--models", "models", "--save_embeddings", "true")
     assert run.code == 0, run.text
-    assert {len((run.results / name / "sequences.tsv").read_text().splitlines()) for name in names} == {2}
+    assert {len((run.results / name / "sequences.tsv").read_text(encoding="utf-8").splitlines()) for name in names} == {
+        2
+    }
     assert {len(list((run.results / name / "embeddings").iterdir())) for name in names} == {2}
     assert sorted(models.rglob("*")) == before
 
@@ -137,7 +139,7 @@ def test_samplesheets_that_cannot_be_read(nextflow, folder, content, expected):
 @pytest.mark.parametrize("name", ["a b.fa", "pipeline_info.fa"])
 def test_a_file_whose_name_is_no_samples(nextflow, folder, name):
     """The remedy is said, and works."""
-    (folder / name).write_text(f">s\n{ORF}\n")
+    (folder / name).write_text(f">s\n{ORF}\n", encoding="utf-8")
     run = nextflow(folder, "-profile", "test", "--input", name)
     assert run.code != 0
     assert "; or name it in a samplesheet (columns sample,fasta)" in run.text
@@ -145,7 +147,7 @@ def test_a_file_whose_name_is_no_samples(nextflow, folder, name):
 
 
 def test_one_file_may_belong_to_two_samples(nextflow, folder):
-    (folder / "s.csv").write_text("sample,fasta\none,a.fa\ntwo,a.fa\ntwo,b.fa\n")
+    (folder / "s.csv").write_text("sample,fasta\none,a.fa\ntwo,a.fa\ntwo,b.fa\n", encoding="utf-8")
     run = nextflow(folder, "-profile", "test", "-stub", "--input", "s.csv")
     assert run.code == 0, run.text
     assert [s for s in run.submitted() if s.startswith("CLASSIFY")] == ["CLASSIFY (one)", "CLASSIFY (two)"]
@@ -177,7 +179,9 @@ def test_an_address_with_a_query(nextflow, folder):
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        (folder / "s.csv").write_text(f"sample,fasta\none,http://127.0.0.1:{server.server_port}/a.fa?download=1\n")
+        (folder / "s.csv").write_text(
+            f"sample,fasta\none,http://127.0.0.1:{server.server_port}/a.fa?download=1\n", encoding="utf-8"
+        )
         run = nextflow(folder, "-profile", "test", "-stub", "--input", "s.csv")
         server.shutdown()
     assert run.code == 0, run.text

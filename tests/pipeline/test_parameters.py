@@ -11,7 +11,7 @@ pytestmark = pytest.mark.nextflow
 
 @pytest.fixture(scope="module")
 def schema(root):
-    groups = json.loads((root / "nextflow_schema.json").read_text())["$defs"].values()
+    groups = json.loads((root / "nextflow_schema.json").read_text(encoding="utf-8"))["$defs"].values()
     return {name: p for group in groups for name, p in group["properties"].items()}
 
 
@@ -60,7 +60,7 @@ def test_every_fault_is_named_before_any_task(nextflow, tmp_path):
 )  # fmt: skip
 def test_what_is_missing_is_named(nextflow, tmp_path, root, args, expected):
     fasta = tmp_path / "x.fa"
-    fasta.write_text(">a\nACGT\n")
+    fasta.write_text(">a\nACGT\n", encoding="utf-8")
     run = nextflow(tmp_path, *(a.format(fasta=fasta, demo=root / "assets/demo_models") for a in args))
     assert run.code != 0
     assert expected in run.text
@@ -70,7 +70,7 @@ def test_what_is_missing_is_named(nextflow, tmp_path, root, args, expected):
 def test_a_glob_that_the_shell_replaced_is_noticed(nextflow, tmp_path):
     """`--input *.fa` without quotes: the first file would be scored alone."""
     for name in ("good.fa", "messy.fa", "prot b.fa"):
-        (tmp_path / name).write_text(">a\nACGT\n")
+        (tmp_path / name).write_text(">a\nACGT\n", encoding="utf-8")
     run = nextflow(
         tmp_path, "-profile", "test", "-stub", "--input", "good.fa", "messy.fa", "prot b.fa", "--tasks_per_encoder", "1"
     )
@@ -89,11 +89,11 @@ def test_values_may_arrive_as_strings(nextflow, tmp_path):
         "allow_partial": "true",
         "shard_size": "7",
     }
-    (tmp_path / "p.json").write_text(json.dumps(values))
+    (tmp_path / "p.json").write_text(json.dumps(values), encoding="utf-8")
     run = nextflow(tmp_path, "-profile", "test", "-stub", "-params-file", "p.json", "--min_length", "30")
     assert run.code == 0, run.text
     assert not run.lines("ASSERT_COMPLETE"), "allow_partial is true"
-    given = json.loads((run.results / "pipeline_info/task_plan.json").read_text())
+    given = json.loads((run.results / "pipeline_info/task_plan.json").read_text(encoding="utf-8"))
     assert len(given["encoders"]["esm2"]["tasks"]) == 2
     for line in ("min_score         0.75", "tasks_per_encoder 2", "min_length        30"):
         assert line in run.text
@@ -103,7 +103,7 @@ def test_values_may_arrive_as_strings(nextflow, tmp_path):
 def test_schema_and_config_agree(root, schema, nextflow):
     """nextflow.config repeats the defaults, for what is read from it; the schema is what defines them."""
     command = ["nextflow", "config", "-flat", str(root)]
-    text = subprocess.run(command, env=nextflow.environment, capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(command, env=nextflow.environment, capture_output=True, encoding="utf-8", check=True).stdout
     config = dict(re.findall(r"^params\.(\w+) = (.*)$", text, re.M))
     expected = {
         n: "null" if p.get("default") is None else json.dumps(p["default"]).replace('"', "'") for n, p in schema.items()
@@ -129,7 +129,7 @@ EARLY = {"outdir", "publish_mode", "array_size"}
 @pytest.mark.parametrize("way", ["command line", "-params-file", "-c", "nextflow.config"])
 def test_every_parameter_in_every_way(nextflow, tmp_path, root, schema, way):
     """Each is followed, or the run refuses at once: never is a value shown that another part does not use."""
-    (tmp_path / "x.fa").write_text(">a\nACGT\n")
+    (tmp_path / "x.fa").write_text(">a\nACGT\n", encoding="utf-8")
     fixed = {"input": "x.fa", "outdir": "mine", "models": str(root / "assets/demo_models"), "classifier": "demo_500"}
     values = {n: fixed.get(n, another_value(p)) for n, p in schema.items() if n not in ("workflow", "help")}
     params = "params {\n" + "\n".join(f"    {n} = {json.dumps(v)}" for n, v in values.items()) + "\n}\n"
@@ -137,10 +137,10 @@ def test_every_parameter_in_every_way(nextflow, tmp_path, root, schema, way):
     if way == "command line":
         args += [f"--{name}={str(v).lower() if isinstance(v, bool) else v}" for name, v in values.items()]
     elif way == "-params-file":
-        (tmp_path / "p.json").write_text(json.dumps(values))
+        (tmp_path / "p.json").write_text(json.dumps(values), encoding="utf-8")
         args += ["-params-file", "p.json"]
     else:
-        (tmp_path / ("site.config" if way == "-c" else "nextflow.config")).write_text(params)
+        (tmp_path / ("site.config" if way == "-c" else "nextflow.config")).write_text(params, encoding="utf-8")
         args += ["-c", "site.config"] if way == "-c" else []
     run = nextflow(tmp_path, *args)
     if way in ("command line", "-params-file"):
@@ -156,7 +156,10 @@ def test_every_parameter_in_every_way(nextflow, tmp_path, root, schema, way):
             assert f"--{name} is '{values[name]}' in a configuration file, which comes too late" in run.text
         # Without these three the same file is followed.
         path = tmp_path / ("site.config" if way == "-c" else "nextflow.config")
-        path.write_text("".join(line for line in params.splitlines(True) if line.split(" = ")[0].strip() not in EARLY))
+        path.write_text(
+            "".join(line for line in params.splitlines(True) if line.split(" = ")[0].strip() not in EARLY),
+            encoding="utf-8",
+        )
         run = nextflow(tmp_path, *args)
         assert run.code == 0, run.text
         shown = dict(re.findall(r"^  (\w+) +(\S+)$", run.text, re.M))

@@ -37,9 +37,9 @@ def example(nextflow, tmp_path_factory):
 def truth(root):
     """sample -> [(id, length)] of the example, read with Biopython."""
     records = {}
-    with (root / "assets/example/samples.csv").open() as sheet:
+    with (root / "assets/example/samples.csv").open(encoding="utf-8") as sheet:
         for sample, fasta in (line.strip().split(",") for line in list(sheet)[1:]):
-            with gzip.open(root / "assets/example" / fasta, "rt") as text:
+            with gzip.open(root / "assets/example" / fasta, "rt", encoding="utf-8") as text:
                 records.setdefault(sample, []).extend((r.id, len(r)) for r in SeqIO.parse(text, "fasta"))
     return records
 
@@ -64,7 +64,7 @@ def test_the_runs_tables_have_every_sample_and_virus(example):
         for name in part.filter(pl.col("state") == "virus")["sequence_id"]
     ]
     assert viruses.select("virus_id", "sample", "sequence_id").rows() == expected
-    with gzip.open(example.results / "viruses.fasta.gz", "rt") as text:
+    with gzip.open(example.results / "viruses.fasta.gz", "rt", encoding="utf-8") as text:
         assert [(r.id, len(r)) for r in SeqIO.parse(text, "fasta")] == viruses.select("virus_id", "length").rows()
     twin = pl.read_parquet(example.results / "viruses.parquet")
     assert twin.columns == viruses.columns and twin["length"].to_list() == viruses["length"].to_list()
@@ -73,13 +73,15 @@ def test_the_runs_tables_have_every_sample_and_virus(example):
     for part in parts.values():
         numbers = {name for name, kind in part.schema.items() if kind.is_numeric()}
         assert {name for name in numbers if sequences.schema[name] == pl.String} == set()
-    files = (example.results / "pipeline_info/files.txt").read_text().split()
+    files = (example.results / "pipeline_info/files.txt").read_text(encoding="utf-8").split()
     assert {"viruses.tsv", "viruses.fasta.gz", "viruses.parquet", "sequences.parquet"} <= set(files)
 
 
 def test_what_is_published_cannot_be_a_sample(example, root):
     """Whatever any workflow puts at the top of --outdir beside the samples is a name that samples.nf refuses."""
-    reserved = re.search(r"reservedNames\(\) \{\s+return \[(.*)\]", (root / "workflows/support/samples.nf").read_text())
+    reserved = re.search(
+        r"reservedNames\(\) \{\s+return \[(.*)\]", (root / "workflows/support/samples.nf").read_text(encoding="utf-8")
+    )
     names = sorted(path.name for path in example.results.iterdir())
     found = re.findall(r"'([^']+)'", reserved[1])
     of_other_runs = ["earlier_results", "evaluation", "verify"]
@@ -129,7 +131,7 @@ def test_sequence_score_is_the_weighted_mean_of_its_chunks(example):
 def test_viruses_fasta(example):
     for sample in SAMPLES:
         expected = table(example, sample, "sequences").filter(pl.col("state") == "virus")
-        with gzip.open(example.results / sample / "viruses.fasta.gz", "rt") as text:
+        with gzip.open(example.results / sample / "viruses.fasta.gz", "rt", encoding="utf-8") as text:
             found = [(r.id, len(r), r.description) for r in SeqIO.parse(text, "fasta")]
         assert [f[:2] for f in found] == list(zip(expected["sequence_id"], expected["length"], strict=True))
         assert all("virus_score=0." in f[2] and "viral_regions=" in f[2] and "sequence_number=" in f[2] for f in found)
@@ -142,12 +144,12 @@ def test_regions_are_named_alike_in_every_format(example, truth):
         assert all(
             1 <= a <= b <= lengths[s - 1] for s, a, b in regions.select("sequence_number", "start", "end").rows()
         )
-        with gzip.open(example.results / sample / "regions.fasta.gz", "rt") as text:
+        with gzip.open(example.results / sample / "regions.fasta.gz", "rt", encoding="utf-8") as text:
             found = [(r.id, len(r)) for r in SeqIO.parse(text, "fasta")]
         assert found == regions.select("region", "length").rows()
-        bed = (example.results / sample / "regions.bed").read_text().splitlines()
+        bed = (example.results / sample / "regions.bed").read_text(encoding="utf-8").splitlines()
         assert [line.split("\t")[3] for line in bed] == regions["region"].to_list()
-        gff = (example.results / sample / "regions.gff3").read_text().splitlines()
+        gff = (example.results / sample / "regions.gff3").read_text(encoding="utf-8").splitlines()
         assert [line.split("ID=")[1].split(";")[0] for line in gff if line[0] != "#"] == regions["region"].to_list()
     assert table(example, "lambda", "regions").height
 
@@ -173,16 +175,16 @@ def test_pipeline_info(example):
         "params.json",
     )
     assert all((info / n).stat().st_size > 100 for n in names)
-    summary = json.loads((info / "summary.json").read_text())
+    summary = json.loads((info / "summary.json").read_text(encoding="utf-8"))
     assert summary["complete"]
     assert summary["sequences"]["total"] == 22
-    versions = json.loads((info / "versions.json").read_text())
+    versions = json.loads((info / "versions.json").read_text(encoding="utf-8"))
     assert {"EXTRACT_FRAMES", "EMBED_ESM2", "EMBED_DNABERT_S", "CLASSIFY", "REPORT", "Workflow"} <= set(versions)
     assert versions["EMBED_ESM2"]["torch"].startswith("2.")
 
 
 def test_tasks_predicted_and_measured(example):
-    plan = json.loads((example.results / "pipeline_info/task_plan.json").read_text())["encoders"]
+    plan = json.loads((example.results / "pipeline_info/task_plan.json").read_text(encoding="utf-8"))["encoders"]
     tasks = pl.read_csv(example.results / "pipeline_info/embedding_tasks.tsv", separator="\t")
     assert tasks["task"].to_list() == ["dnabert_s_001", "dnabert_s_002", "esm2_001", "esm2_002"]
     frames = {e: sum(b["frames"] for b in plan[e]["tasks"]) for e in plan}
@@ -197,7 +199,7 @@ def test_saved_embeddings_are_read_in_one_line(example):
     """As docs/output.md shows it, with polars, pandas and duckdb."""
     folder = example.results / "lambda/embeddings"
     pattern = f"{folder}/*.esm2.parquet"
-    frames = len((example.results / "lambda/prediction_results.txt").read_text().splitlines()) - 1
+    frames = len((example.results / "lambda/prediction_results.txt").read_text(encoding="utf-8").splitlines()) - 1
     assert pl.read_parquet(pattern).height == frames
     assert len(pd.concat(map(pd.read_parquet, folder.glob("*.esm2.parquet")))) == frames
     assert duckdb.sql(f"select count(*) from '{pattern}'").fetchall() == [(frames,)]
@@ -209,7 +211,7 @@ def test_the_store_serves_another_run(nextflow, example):
     fasta = example.results.parent / "copy.fa.gz"
     source = next(p for p in (example.folder / "work").glob("*/*/input1/lambda.fa.gz"))
     fasta.write_bytes(source.read_bytes())
-    sheet.write_text(f"sample,fasta\nagain,{fasta}\n")
+    sheet.write_text(f"sample,fasta\nagain,{fasta}\n", encoding="utf-8")
     run = nextflow(
         example.folder, "-profile", "test", "--input", sheet, "--embedding_store", "store", "--outdir", "second"
     )
@@ -217,8 +219,8 @@ def test_the_store_serves_another_run(nextflow, example):
     tasks = pl.read_csv(example.folder / "second/pipeline_info/embedding_tasks.tsv", separator="\t")
     assert (tasks["reused"] == tasks["frames"]).all()
     assert (tasks["tokens"] == 0).all()
-    ours = (example.folder / "second/again/chunks.tsv").read_text()
-    assert ours == (example.results / "lambda/chunks.tsv").read_text()
+    ours = (example.folder / "second/again/chunks.tsv").read_text(encoding="utf-8")
+    assert ours == (example.results / "lambda/chunks.tsv").read_text(encoding="utf-8")
 
 
 def test_stretches_read_what_open_frames_leave(nextflow, example):

@@ -19,7 +19,9 @@ process {{
 @pytest.mark.parametrize("executor", ["cpus = 1; memory = '5 GB'", "'$local' { cpus = 1; memory = 5.GB }"])
 def test_a_small_machine_runs_and_retries(nextflow, two_samples, root, executor):
     """One core and 5 GB, where embedding asks for 4 and 24 GB, and for 48 GB once it was killed."""
-    (two_samples / "small.config").write_text(SMALL_MACHINE.format(executor=executor.replace("; ", "\n")))
+    (two_samples / "small.config").write_text(
+        SMALL_MACHINE.format(executor=executor.replace("; ", "\n")), encoding="utf-8"
+    )
     run = nextflow(
         two_samples,
         "-c",
@@ -47,7 +49,7 @@ def test_a_small_machine_runs_and_retries(nextflow, two_samples, root, executor)
 
 def test_limits_of_a_user_replace_those_of_the_machine(nextflow, two_samples, root):
     (two_samples / "site.config").write_text(
-        "process.resourceLimits = [cpus: 1, memory: 1.GB]\nparams.use_gpu = 'false'\n"
+        "process.resourceLimits = [cpus: 1, memory: 1.GB]\nparams.use_gpu = 'false'\n", encoding="utf-8"
     )
     args = ["-c", "site.config", "-stub", "--input", "phage.fa", "--models", root / "assets/demo_models"]
     run = nextflow(two_samples, *args)

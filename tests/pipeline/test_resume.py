@@ -35,7 +35,7 @@ def test_an_edit_reruns_what_uses_it(nextflow, two_samples, checkout):
     again = nextflow(two_samples, *args, pipeline=checkout)
     assert again.submitted() == []
     for path, expected in EDITS.items():
-        with (checkout / path).open("a") as source:
+        with (checkout / path).open("a", encoding="utf-8") as source:
             source.write("\n# an edit that changes nothing\n")
         run = nextflow(two_samples, *args, pipeline=checkout)
         assert run.code == 0
@@ -101,11 +101,11 @@ def test_a_work_folder_that_was_cleaned_or_damaged(nextflow, two_samples):
 
 def test_an_added_sample_gets_tasks_of_its_own(nextflow, two_samples):
     """What is embedded stays; and the same command once more finds all of it in the cache."""
-    (two_samples / "s.csv").write_text("sample,fasta\nphage,phage.fa\n")
+    (two_samples / "s.csv").write_text("sample,fasta\nphage,phage.fa\n", encoding="utf-8")
     args = ["-profile", "test", "-stub", "--input", "s.csv", "-resume"]
     first = nextflow(two_samples, *args)
     assert first.code == 0, first.text
-    (two_samples / "s.csv").write_text("sample,fasta\nhost,host.fa\nphage,phage.fa\n")
+    (two_samples / "s.csv").write_text("sample,fasta\nhost,host.fa\nphage,phage.fa\n", encoding="utf-8")
     more = nextflow(two_samples, *args)
     assert more.code == 0, more.text
     embedding = [name for name in more.submitted() if name.startswith("EMBED")]

@@ -27,7 +27,7 @@ def run(nextflow, root, tmp_path_factory):
 
 
 def test_a_classifier_with_its_card(run):
-    card = yaml.safe_load((run.results / "mine/classifier.yml").read_text())
+    card = yaml.safe_load((run.results / "mine/classifier.yml").read_text(encoding="utf-8"))
     assert card["name"] == "mine" and [e["kind"] for e in card["encoders"]] == ["dnabert_s", "esm2"]
     sides = card["training"]
     assert sum(sides[side]["sequences_virus"] for side in ("train", "validation", "test")) == PIECES["lambda"]
@@ -54,7 +54,7 @@ def test_it_says_plainly_that_it_does_not_beat_a_k_mer_model(run):
 
 def test_a_genome_stands_on_one_side(run):
     scores = pl.read_csv(run.results / "evaluation/test_scores.tsv", separator="\t")
-    found = json.loads((run.results / "pipeline_info/evaluation.json").read_text())
+    found = json.loads((run.results / "pipeline_info/evaluation.json").read_text(encoding="utf-8"))
     genomes = {side: counts["genomes"] for side, counts in found["split"].items()}
     assert (
         sum(genomes.values()) == sum(PIECES.values())
@@ -75,7 +75,9 @@ def test_a_killed_run_embeds_nothing_twice(nextflow, root, tmp_path):
             stderr=log,
             start_new_session=True,
         )
-        while "TRAIN_CLASSIFIER" not in (tmp_path / "first.log").read_text() and launcher.poll() is None:
+        while (
+            "TRAIN_CLASSIFIER" not in (tmp_path / "first.log").read_text(encoding="utf-8") and launcher.poll() is None
+        ):
             time.sleep(0.2)
         time.sleep(1)  # what has ended is written down
         os.killpg(launcher.pid, signal.SIGKILL)
@@ -87,7 +89,9 @@ def test_a_killed_run_embeds_nothing_twice(nextflow, root, tmp_path):
 
 
 def test_predict_takes_it(nextflow, run, root, tmp_path):
-    (tmp_path / "in.fa").write_text("".join((run.folder / "lambda.fa").read_text().splitlines(keepends=True)[:10]))
+    (tmp_path / "in.fa").write_text(
+        "".join((run.folder / "lambda.fa").read_text(encoding="utf-8").splitlines(keepends=True)[:10]), encoding="utf-8"
+    )
     done = nextflow(
         tmp_path, "--input", "in.fa", "--models", root / "assets/demo_models", "--classifier", run.results / "mine"
     )
@@ -109,6 +113,6 @@ def test_predict_takes_it(nextflow, run, root, tmp_path):
 )
 def test_a_sheet_that_cannot_be_used(nextflow, tmp_path, sheet, said):
     write_labelled(tmp_path)
-    (tmp_path / "s.csv").write_text(sheet)
+    (tmp_path / "s.csv").write_text(sheet, encoding="utf-8")
     done = nextflow(tmp_path, *QUICK)
     assert done.code != 0 and all(words in done.text for words in said) and "Submitted process" not in done.text

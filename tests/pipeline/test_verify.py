@@ -11,7 +11,7 @@ pytestmark = pytest.mark.nextflow
 def test_a_bundle_that_is_whole_and_what_a_run_will_cost(nextflow, root, tmp_path):
     run = nextflow(tmp_path, "--workflow", "verify", "--input", root / "assets/example/samples.csv")
     assert run.code == 0, run.text
-    found = json.loads((run.results / "verify/verify.json").read_text())
+    found = json.loads((run.results / "verify/verify.json").read_text(encoding="utf-8"))
     assert found["complete"] and found["problems"] == []
     assert found["classifiers"] == ["compact_300", "compact_500"]
     assert run.lines("have the SHA-256 of the manifest"), "the table is on the console"
@@ -29,7 +29,7 @@ def test_a_damaged_bundle_fails_the_run_and_is_reported(nextflow, root, tmp_path
     weights.write_bytes(content)
     run = nextflow(tmp_path, "--workflow", "verify", "--models", models, "--classifier", "compact_500,compact_300")
     assert run.code != 0
-    found = json.loads((run.results / "verify/verify.json").read_text())
+    found = json.loads((run.results / "verify/verify.json").read_text(encoding="utf-8"))
     assert not found["complete"]
     assert any("compact_300/model.safetensors" in problem for problem in found["problems"])
     assert any(r["check"] == "independence" and r["status"] == "ok" for r in found["results"])

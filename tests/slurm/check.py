@@ -11,7 +11,7 @@ def main(folder: Path) -> None:
     # CUDA_VISIBLE_DEVICES, partition, from when, until when
     jobs = []
     for path in sorted((folder / "seen").iterdir()):
-        first, last = path.read_text().strip().split("\n")
+        first, last = path.read_text(encoding="utf-8").strip().split("\n")
         device, partition, start = first.split()
         jobs.append((device, partition, float(start), float(last)))
         print(f"  job {path.name}: partition {partition}, GPU {device}, {float(last) - float(start):.1f} s")
@@ -27,19 +27,25 @@ def main(folder: Path) -> None:
         together = max(together, len(running))
     expect(together == 2, f"at most two GPU tasks at once, and so it was: {together}")
 
-    headers = {path: path.read_text() for path in (folder / "work").glob("*/*/.command.run")}
+    headers = {path: path.read_text(encoding="utf-8") for path in (folder / "work").glob("*/*/.command.run")}
     with_gres = [text for text in headers.values() if re.search(r"^#SBATCH .*--gres=gpu:fake:1", text, re.MULTILINE)]
     arrays = [text for text in headers.values() if re.search(r"^#SBATCH --array", text, re.MULTILINE)]
     expect(arrays and all(text in with_gres for text in arrays), f"{len(arrays)} job arrays, all with a GPU each")
-    cpu = [path for path, text in headers.items() if "embed.py" not in path.with_name(".command.sh").read_text()]
+    cpu = [
+        path
+        for path, text in headers.items()
+        if "embed.py" not in path.with_name(".command.sh").read_text(encoding="utf-8")
+    ]
     expect(
         not any(headers[path] in with_gres for path in cpu if headers[path] not in arrays), "CPU tasks asked for none"
     )
 
-    summary = json.loads((folder / "results" / "pipeline_info" / "summary.json").read_text())
+    summary = json.loads((folder / "results" / "pipeline_info" / "summary.json").read_text(encoding="utf-8"))
     expect(summary["complete"], "the run is complete")
     logs = [
-        path.read_text() for path in (folder / "work").glob("*/*/.command.err") if "leased GPU-" in path.read_text()
+        path.read_text(encoding="utf-8")
+        for path in (folder / "work").glob("*/*/.command.err")
+        if "leased GPU-" in path.read_text(encoding="utf-8")
     ]
     expect(len(logs) == 4 and not any("waiting" in text for text in logs), "leases followed SLURM: nobody waited")
 

@@ -24,7 +24,7 @@ def write_tables(folder: Path) -> dict[str, Path]:
     found = {}
     for seed, (name, (file, write)) in enumerate(WRITERS.items()):
         found[name] = folder / file
-        found[name].write_text(write(scores(seed, 0.4)))
+        found[name].write_text(write(scores(seed, 0.4)), encoding="utf-8")
     return found
 
 
@@ -33,7 +33,7 @@ def write_truth(path: Path, separator: str = "\t") -> Path:
     for i, (name, label) in enumerate(SEQUENCES.items()):
         kind = ("phage" if i % 2 else "eukaryotic virus") if label else ("archaea" if i % 4 == 0 else "bacteria")
         rows.append((name, "virus" if label else "other", f"{name[:5]}{i // 2}", kind, str(length(i))))
-    path.write_text("".join(separator.join(row) + "\n" for row in rows))
+    path.write_text("".join(separator.join(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
 

@@ -44,7 +44,7 @@ def save_esm2(model, folder: Path, **config) -> Path:
         "pad_token_id": model.padding_idx,
         "layer_norm_eps": 1e-5,
     }
-    (folder / "config.json").write_text(json.dumps(raw | config))
+    (folder / "config.json").write_text(json.dumps(raw | config), encoding="utf-8")
     return folder
 
 
@@ -113,7 +113,7 @@ def save_dnabert_s(
         "layer_norm_eps": 1e-12,
         "vocab_size": vocabulary,
     }
-    (folder / "config.json").write_text(json.dumps(raw))
+    (folder / "config.json").write_text(json.dumps(raw), encoding="utf-8")
     return folder
 
 

@@ -36,7 +36,7 @@ def write_bundle(folder: Path, seed: int = 0) -> Path:
         ],
         "classes": ["others", "virus"],
     }
-    (place / "classifier.yml").write_text(yaml.safe_dump(card))
+    (place / "classifier.yml").write_text(yaml.safe_dump(card), encoding="utf-8")
     random = np.random.default_rng(seed)
     shapes = classifier_tensors(sum(DIMS.values()), 2)
     tensors = {name: random.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
@@ -54,7 +54,7 @@ def listed(folder: Path) -> Path:
 def write_golden(folder: Path, bundle: Path, published: Path) -> Path:
     """Golden values of the bundle for the frames of the `published` ones."""
     shutil.copytree(published, folder)
-    frames = json.loads((folder / "frames.json").read_text())
+    frames = json.loads((folder / "frames.json").read_text(encoding="utf-8"))
     model = fair_esm(3, DIMS[ESM2], 4)
     convert = model.alphabet.get_batch_converter()
     rows = [

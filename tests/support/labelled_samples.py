@@ -18,14 +18,16 @@ def write_labelled(folder: Path) -> Path:
     lambda.gb annotates what is read of the three forward frames, and nothing else.
     """
     for name, most in PIECES.items():
-        with gzip.open(ROOT / f"assets/example/{name}.fa.gz", "rt") as text:
+        with gzip.open(ROOT / f"assets/example/{name}.fa.gz", "rt", encoding="utf-8") as text:
             records = list(SeqIO.parse(text, "fasta"))
         pieces = [r.seq[i : i + PIECE] for r in records for i in range(0, len(r) - PIECE + 1, PIECE)][:most]
-        (folder / f"{name}.fa").write_text("".join(f">{name}-{i} piece\n{s}\n" for i, s in enumerate(pieces)))
+        (folder / f"{name}.fa").write_text(
+            "".join(f">{name}-{i} piece\n{s}\n" for i, s in enumerate(pieces)), encoding="utf-8"
+        )
         if name == "lambda":
             SeqIO.write([annotated(f"{name}-{i}", s) for i, s in enumerate(pieces)], folder / "lambda.gb", "genbank")
     rows = ("sample,fasta,label,annotation", "phage,lambda.fa,virus,lambda.gb", "host,ecoli.fa,other,")
-    (folder / "s.csv").write_text("\n".join(rows) + "\n")
+    (folder / "s.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return folder
 
 

@@ -32,11 +32,11 @@ def write_tensors(path: Path, shapes: dict[str, tuple[int, ...]], seed: int = 1)
 def write_encoder(folder: Path, kind: str, config: dict, seed: int = 1) -> None:
     """An encoder folder of a bundle."""
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     tensors = KINDS[kind].layout(folder / "config.json", config).tensors
     write_tensors(folder / "model.safetensors", tensors, seed)
     if kind == "dnabert_s":
-        (folder / "tokenizer.json").write_text("{}")
+        (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
 
 
 def write_classifier(
@@ -56,7 +56,7 @@ def write_classifier(
         "classes": classes_named or ["others", "virus"],
         "licence": "MIT",
     } | changes
-    (folder / "classifier.yml").write_text(yaml.safe_dump(card, sort_keys=False))
+    (folder / "classifier.yml").write_text(yaml.safe_dump(card, sort_keys=False), encoding="utf-8")
     write_tensors(folder / "model.safetensors", classifier_tensors(features, classes), seed)
 
 

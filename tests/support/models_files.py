@@ -100,10 +100,12 @@ def dnabert_s(folder: Path, prefix: str = "bert.", weights: str = "pytorch_model
         "layer_norm_eps": 1e-12,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     vocabulary = {f"T{i}": i for i in range(d["vocabulary"])}
-    (folder / "tokenizer.json").write_text(json.dumps({"model": {"type": "BPE", "vocab": vocabulary, "merges": []}}))
-    (folder / "bert_layers.py").write_text("raise SystemExit('code of a hub ran')\n")
+    (folder / "tokenizer.json").write_text(
+        json.dumps({"model": {"type": "BPE", "vocab": vocabulary, "merges": []}}), encoding="utf-8"
+    )
+    (folder / "bert_layers.py").write_text("raise SystemExit('code of a hub ran')\n", encoding="utf-8")
     torch.manual_seed(seed)
     shape = TransformerConfig(d["layers"], d["hidden"], 12, 2 * d["hidden"], d["vocabulary"])
     tensors = {name: torch.randn(s) for name, s in dnabert_s_tensors(shape).items()}

@@ -54,7 +54,7 @@ def sources_file(folder: Path, base: str, blob: str) -> Path:
         "classifiers": {"tiny_500": {"licence": "MIT", "sources": [mlp], "card": card}},
     }
     path = folder / "models.yml"
-    path.write_text(yaml.safe_dump(content))
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path
 
 

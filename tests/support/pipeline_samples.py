@@ -10,10 +10,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def write_two_samples(folder: Path) -> Path:
     for sample, name in (("phage", "lambda.fa.gz"), ("host", "ecoli.fa.gz")):
-        with gzip.open(ROOT / "assets/example" / name, "rt") as text:
+        with gzip.open(ROOT / "assets/example" / name, "rt", encoding="utf-8") as text:
             record = next(SeqIO.parse(text, "fasta"))[:6000]
         SeqIO.write(record, folder / f"{sample}.fa", "fasta")
-    (folder / "s.csv").write_text("sample,fasta\nphage,phage.fa\nhost,host.fa\n")
+    (folder / "s.csv").write_text("sample,fasta\nphage,phage.fa\nhost,host.fa\n", encoding="utf-8")
     return folder
 
 

@@ -35,7 +35,7 @@ class FakeTask:
         counts = {"done": self.done, "total": self.total, "failed": self.failed}
         speed = {"tokens_per_second": round(150 * self.done / seconds, 1), "seconds_left": left}
         line = json.dumps({"time": at, "event": event, **self.constant, **counts, **speed, **more})
-        with self.path.open("a") as file:
+        with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
     def fail(self, frame: str, reason: str, at=None) -> None:
@@ -45,7 +45,7 @@ class FakeTask:
 
     def exit(self, code: int) -> None:
         """What Nextflow's wrapper leaves."""
-        (self.folder / ".exitcode").write_text(str(code))
+        (self.folder / ".exitcode").write_text(str(code), encoding="utf-8")
 
     def end(self, at=None) -> None:
         """The whole of the task is done."""
@@ -58,8 +58,8 @@ def write_plan(work: Path, tasks=2, frames=1000) -> dict:
     plan = sim.plan(["a"], tasks=tasks, frames=frames)
     folder = work / "00" / ("f" * 30)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "plan.json").write_text(json.dumps(plan))
-    (folder / ".exitcode").write_text("0")
+    (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    (folder / ".exitcode").write_text("0", encoding="utf-8")
     return plan
 
 

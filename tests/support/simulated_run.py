@@ -190,7 +190,9 @@ def write_run(folder: Path, summaries: list[dict], plan_: dict | None, reports: 
     _json(folder / "models.json", MODELS)
     _json(folder / "params.json", PARAMS)
     _json(folder / "launch.json", LAUNCH)
-    (folder / "versions.yml").write_text('"PREDICT:EMBED_ESM2":\n    python: 3.11.2\n    torch: 2.11.0\n')
+    (folder / "versions.yml").write_text(
+        '"PREDICT:EMBED_ESM2":\n    python: 3.11.2\n    torch: 2.11.0\n', encoding="utf-8"
+    )
     if plan_:
         _json(folder / "plan.json", plan_)
     _json(folder / "expected.json", {"format": 1, "samples": expected or {s["sample"]: s["files"] for s in summaries}})

@@ -44,7 +44,7 @@ def write_sample(
     shard = {"name": f"{name}.shard_00001", "frames": len(keys), "first_key": int(keys[0]), "last_key": int(keys[-1])}
     manifest = {"sample": name, "state": "ok", "reason": "", "chunk_length": chunk_length, "sequences": n}
     manifest |= {"chunks": 2 * n, "frames": len(keys), "stretches": 0, "shards": [shard]}
-    (folder / f"tables/{name}.manifest.json").write_text(json.dumps(manifest))
+    (folder / f"tables/{name}.manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     rows = {"sequence": range(n), "id": ids, "description": [""] * n, "file": [0] * n, "length": [800] * n}
     rows |= {"chunks": [2] * n, "state": [""] * n, "reason": [""] * n}
     rows |= {"genetic_code": [1] * n, "better_genetic_code": [0] * n}
@@ -76,7 +76,9 @@ def listed_models(models: Path, path: Path) -> None:
     """What check_models.py finds in the bundle."""
     encoders = check_encoders(open_bundle(models), [])
     names = ("kind", "name", "layer", "layers", "dim", "sha256")
-    path.write_text(json.dumps({"encoders": [{name: getattr(e, name) for name in names} for e in encoders]}))
+    path.write_text(
+        json.dumps({"encoders": [{name: getattr(e, name) for name in names} for e in encoders]}), encoding="utf-8"
+    )
 
 
 def split_table(

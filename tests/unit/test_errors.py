@@ -28,7 +28,7 @@ WRITERS = {
 
 def run(root, tmp_path, write: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-c", PROGRAM.replace("{write}", write), root / "bin"]
-    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    return subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
 
 
 @pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)

@@ -19,7 +19,7 @@ import pytest
 )
 def test_a_script_that_cannot_be_loaded(root, code, status, expected):
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, '{root}/bin'); import virnucpro\n{code}"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     assert done.returncode == status
     assert done.stderr.startswith(expected)
     assert ("Traceback" in done.stderr) == (expected == "Traceback")
@@ -27,7 +27,7 @@ def test_a_script_that_cannot_be_loaded(root, code, status, expected):
 
 def test_versions_of_packages(root):
     script = [sys.executable, root / "bin/tool_versions.py"]
-    done = subprocess.run([*script, "numpy", "no-such-package"], capture_output=True, text=True)
+    done = subprocess.run([*script, "numpy", "no-such-package"], capture_output=True, encoding="utf-8")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: the Python package no-such-package is missing from ")
-    assert '"numpy": "' in subprocess.run([*script, "numpy"], capture_output=True, text=True, check=True).stdout
+    assert '"numpy": "' in subprocess.run([*script, "numpy"], capture_output=True, encoding="utf-8", check=True).stdout

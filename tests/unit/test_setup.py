@@ -25,17 +25,20 @@ def install(root):
 def test_pip_installs_into_the_environment_alone(install, tmp_path, monkeypatch):
     """pip itself, in a folder of the user's, with settings under which it refuses to install or does so elsewhere."""
     conf = tmp_path / "pip.conf"
-    conf.write_text(f"[install]\nuser = true\ntarget = {tmp_path}/elsewhere\n[global]\nrequire-virtualenv = true\n")
+    conf.write_text(
+        f"[install]\nuser = true\ntarget = {tmp_path}/elsewhere\n[global]\nrequire-virtualenv = true\n",
+        encoding="utf-8",
+    )
     monkeypatch.setenv("PIP_CONFIG_FILE", str(conf))
     monkeypatch.setenv("PIP_PREFIX", str(tmp_path / "prefix"))
     monkeypatch.setenv("PIP_INDEX_URL", "https://mirror.example/simple")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    (tmp_path / "pip.py").write_text("raise SystemExit('the pip of the site')")
+    (tmp_path / "pip.py").write_text("raise SystemExit('the pip of the site')", encoding="utf-8")
     wheel = write_wheel(tmp_path)
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     lock = tmp_path / "some.lock"
-    lock.write_text(f"tiny==1.0 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
+    lock.write_text(f"tiny==1.0 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n", encoding="utf-8")
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
     install.make_environment(tmp_path / "env", lock)
@@ -57,7 +60,7 @@ def write_wheel(folder: Path) -> Path:
 
 def launched(install, folder, **variables) -> list[str]:
     java = folder / "java"
-    java.write_text(JAVA)
+    java.write_text(JAVA, encoding="utf-8")
     java.chmod(0o755)
     (folder / "bin").mkdir(exist_ok=True)
     (folder / "nextflow").mkdir(exist_ok=True)
@@ -67,7 +70,7 @@ def launched(install, folder, **variables) -> list[str]:
         name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "NXF_", "TMPDIR"))
     }
     done = subprocess.run(
-        [folder / "bin/nextflow", "run"], env=clean | variables, capture_output=True, text=True, check=True
+        [folder / "bin/nextflow", "run"], env=clean | variables, capture_output=True, encoding="utf-8", check=True
     )
     return done.stdout.splitlines()
 

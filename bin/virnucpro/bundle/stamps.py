@@ -39,7 +39,7 @@ class Stamps:
             try:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 # Two at once may tear it: it is no JSON then, is ignored, and costs one more hashing.
-                place.write_text(json.dumps({"format": 1, "files": found}, indent=1, sort_keys=True))
+                place.write_text(json.dumps({"format": 1, "files": found}, indent=1, sort_keys=True), encoding="utf-8")
                 return place
             except OSError:
                 continue
@@ -63,7 +63,7 @@ def user_cache(bundle: Path) -> Path | None:
 
 def read_stamps(place: Path) -> dict[str, dict]:
     try:
-        raw = json.loads(place.read_text())
+        raw = json.loads(place.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     files = raw.get("files") if isinstance(raw, dict) and raw.get("format") == 1 else None

@@ -28,7 +28,7 @@ class Sample:
 
 def read_sample(name: str, folder: Path) -> Sample:
     """Read a sample's manifest and tables from `folder` and check that they tell one story (InputError if not)."""
-    manifest = json.loads((folder / f"{name}.manifest.json").read_text())
+    manifest = json.loads((folder / f"{name}.manifest.json").read_text(encoding="utf-8"))
     sequences = pl.read_parquet(folder / f"{name}.sequences.parquet")
     chunks = pl.read_parquet(folder / f"{name}.chunks.parquet")
     keys = _frame_keys(chunks["open_frames"].to_numpy() | chunks["stretch_frames"].to_numpy())

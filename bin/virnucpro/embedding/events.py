@@ -21,7 +21,7 @@ class Events:
         self.total = self.done = self.failed = self.tokens = 0
         self._repeats_left = 0  # frames to come whose sequence an earlier shard computes: no work
         self._computed = 0  # frames done that were neither stored nor known: what the speed is measured on
-        self._file = path.open("w", buffering=1)
+        self._file = path.open("w", buffering=1, encoding="utf-8")
         self._lock = threading.RLock()
         self._constant = {"task": task_name, "encoder": encoder, "attempt": attempt}
         self._constant |= {"hostname": socket.gethostname(), "pid": os.getpid()}

@@ -69,7 +69,11 @@ def list_gpus() -> str:
     """What `nvidia-smi -L` prints; "" where there is none. Raises CudaFault where it hangs."""
     try:
         done = subprocess.run(
-            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=NVIDIA_SMI_SECONDS, stdin=subprocess.DEVNULL
+            ["nvidia-smi", "-L"],
+            capture_output=True,
+            encoding="utf-8",
+            timeout=NVIDIA_SMI_SECONDS,
+            stdin=subprocess.DEVNULL,
         )
     except OSError:
         return ""

@@ -120,7 +120,7 @@ class Transfer:
     def have(self) -> tuple[int, dict]:
         """Bytes that an earlier attempt left, and what is known of the whole; (0, {}) where they cannot be built on."""
         try:
-            note = json.loads(self.note.read_text())
+            note = json.loads(self.note.read_text(encoding="utf-8"))
             if note["url"] == self.file.url and note["validator"]:
                 return self.part.stat().st_size, note
         except (OSError, ValueError, KeyError, TypeError):
@@ -185,7 +185,9 @@ class Transfer:
     def receive(self, r: requests.Response, have: int, total: int | None) -> tuple[dict | None, str]:
         etag = r.headers.get("ETag", "")
         validator = etag if etag.startswith('"') else r.headers.get("Last-Modified", "")  # weak tags cannot resume
-        self.note.write_text(json.dumps({"url": self.file.url, "validator": validator, "total": total}))
+        self.note.write_text(
+            json.dumps({"url": self.file.url, "validator": validator, "total": total}), encoding="utf-8"
+        )
         self.progress.start(have)
         with self.part.open("r+b" if have else "wb") as f:
             f.seek(have)

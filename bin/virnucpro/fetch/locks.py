@@ -17,7 +17,7 @@ def locked(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
     """Hold the bundle's lock; the kernel gives it back when the process ends, however it ends."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        f = (folder / LOCK).open("a+")
+        f = (folder / LOCK).open("a+", encoding="utf-8")
     except OSError as e:
         raise ModelError(f"{folder}: cannot be written ({e.strerror}). Give --models a folder of your own.") from e
     with f:

@@ -54,7 +54,7 @@ class Progress:
             self.stream.write(f"{self.label}: {text}\n")
         self.stream.flush()
         if self.note:
-            self.note.write_text(f"{self.label}: {text}\n")
+            self.note.write_text(f"{self.label}: {text}\n", encoding="utf-8")
 
     def end(self, done: int, total: int | None) -> None:
         """The last display, so that a log shows that the file is there and at which speed it came."""

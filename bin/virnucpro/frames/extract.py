@@ -65,7 +65,7 @@ def extract(
             manifest |= {"state": "failed", "reason": str(e)}
     manifest |= work.totals()
     path = out / f"{sample}.manifest.json"
-    path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return manifest
 
 

@@ -132,7 +132,7 @@ def random_subjects(size: str, tokenizer: Path, folder: Path) -> list[Subject]:
     for kind, config in configs.items():
         place = folder / kind
         place.mkdir()
-        (place / CONFIG).write_text(json.dumps(config))
+        (place / CONFIG).write_text(json.dumps(config), encoding="utf-8")
         if kind == "dnabert_s":
             shutil.copyfile(tokenizer, place / "tokenizer.json")
         found.append(

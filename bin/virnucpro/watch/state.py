@@ -81,7 +81,7 @@ class FollowedRun:
 
     def _read_plan(self, path: Path) -> None:
         try:
-            plan = json.loads(path.read_text())["encoders"]
+            plan = json.loads(path.read_text(encoding="utf-8"))["encoders"]
             self._plans[path] = (path.stat().st_mtime, plan)
         except (OSError, ValueError, KeyError, TypeError):
             return  # half written; it is there the next time

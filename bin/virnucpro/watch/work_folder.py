@@ -93,7 +93,7 @@ class WorkFolder:
 def exit_code(event_file: Path) -> int | None:
     """The exit code of the task that writes `event_file`; None while it runs."""
     try:
-        return int((event_file.parent.parent / ".exitcode").read_text())
+        return int((event_file.parent.parent / ".exitcode").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 

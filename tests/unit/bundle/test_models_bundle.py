@@ -141,36 +141,36 @@ def test_a_classifier_outside_needs_its_encoders_in_the_bundle(bundle, tmp_path)
 def test_manifests_that_cannot_be(tmp_path, text, words):
     (tmp_path / "m").mkdir()
     if text is not None:
-        (tmp_path / "m/manifest.yml").write_text(text)
+        (tmp_path / "m/manifest.yml").write_text(text, encoding="utf-8")
     with pytest.raises(ModelError, match=words):
         open_bundle(tmp_path / "m")
 
 
 def test_write_manifest(bundle):
     sources = {"": ("made here", "MIT"), "encoders": ("e", "A"), "encoders/esm2_tiny/config.json": ("c", "B")}
-    (bundle / ".hidden").write_text("x")
+    (bundle / ".hidden").write_text("x", encoding="utf-8")
     manifest = write_manifest(bundle, "test", sources)
-    raw = yaml.safe_load((bundle / "manifest.yml").read_text())
+    raw = yaml.safe_load((bundle / "manifest.yml").read_text(encoding="utf-8"))
     assert raw["format"] == 1 and raw["name"] == "test" and len(raw["files"]) == 7 == len(manifest.files)
     assert raw["files"]["encoders/esm2_tiny/config.json"]["source"] == "c"
     assert raw["files"][ESM2_WEIGHTS]["licence"] == "A"
     assert raw["files"]["classifiers/tiny/classifier.yml"]["source"] == "made here"
     entry = raw["files"][ESM2_WEIGHTS]
-    told = subprocess.run(["sha256sum", bundle / ESM2_WEIGHTS], capture_output=True, text=True, check=True)
+    told = subprocess.run(["sha256sum", bundle / ESM2_WEIGHTS], capture_output=True, encoding="utf-8", check=True)
     assert told.stdout.split()[0] == entry["sha256"] and (bundle / ESM2_WEIGHTS).stat().st_size == entry["size"]
     assert read_manifest(bundle) == manifest
 
 
 def script(*options) -> subprocess.CompletedProcess:
     path = Path(__file__).parents[3] / "bin/check_models.py"
-    return subprocess.run([sys.executable, path, *options], capture_output=True, text=True)
+    return subprocess.run([sys.executable, path, *options], capture_output=True, encoding="utf-8")
 
 
 def test_the_script(bundle, tmp_path):
     done = script("--models", bundle, "--classifier", "tiny", "--json", tmp_path / "out.json")
     assert done.returncode == 0, done.stderr
     assert "tiny: complete, and fits dnabert_s and esm2_tiny" in done.stdout
-    found = json.loads((tmp_path / "out.json").read_text())
+    found = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert found["classifier"]["folder"] == "classifiers/tiny" and found["classifier"]["chunk_length"] == 500
     assert [(e["kind"], e["folder"], e["layer"]) for e in found["encoders"]] == [
         ("dnabert_s", "encoders/dnabert_s", 1),
@@ -192,7 +192,7 @@ def test_the_script_loads_no_torch():
     """It runs in the small image, at the start of every run."""
     code = "import sys; import check_models; print([m for m in ('torch', 'polars', 'requests') if m in sys.modules])"
     folder = Path(__file__).parents[3] / "bin"
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.strip() == "[]"
 
 

@@ -25,8 +25,8 @@ def renew(bundle: Path) -> None:
 
 
 def edit(path: Path, **changes) -> None:
-    card = yaml.safe_load(path.read_text())
-    path.write_text(yaml.safe_dump(card | changes, sort_keys=False))
+    card = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path.write_text(yaml.safe_dump(card | changes, sort_keys=False), encoding="utf-8")
 
 
 CARD_FAULTS = {
@@ -79,7 +79,7 @@ def test_classifiers_that_do_not_fit(bundle, case):
 def test_features_in_another_order_are_not_taken_for_the_same(bundle):
     """44 features either way: only the card knows the order, so it is part of the digest."""
     before = check(open_bundle(bundle), "tiny").digest
-    card = yaml.safe_load((bundle / "classifiers/tiny/classifier.yml").read_text())
+    card = yaml.safe_load((bundle / "classifiers/tiny/classifier.yml").read_text(encoding="utf-8"))
     edit(bundle / "classifiers/tiny/classifier.yml", encoders=card["encoders"][::-1])
     renew(bundle)
     assert check(open_bundle(bundle), "tiny").digest != before
@@ -90,7 +90,7 @@ def test_the_digest_changes_with_what_decides_results_only(bundle):
     edit(bundle / "classifiers/tiny/classifier.yml", title="Another title", purpose="x")
     renew(bundle)
     assert check(open_bundle(bundle), "tiny").digest == before.digest
-    (bundle / "encoders/dnabert_s/tokenizer.json").write_text('{"other": 1}')
+    (bundle / "encoders/dnabert_s/tokenizer.json").write_text('{"other": 1}', encoding="utf-8")
     renew(bundle)
     after = check(open_bundle(bundle), "tiny")
     assert after.digest != before.digest
@@ -117,7 +117,7 @@ def test_a_wanted_chunk_length_must_be_the_classifiers(bundle):
     ],
 )
 def test_encoders_whose_config_and_weights_differ(bundle, kind, folder, config, words):
-    (bundle / "encoders" / folder / "config.json").write_text(json.dumps(config))
+    (bundle / "encoders" / folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     renew(bundle)
     with pytest.raises(ModelError, match=words) as e:
         check(open_bundle(bundle), "tiny")

@@ -67,8 +67,8 @@ def test_a_module_of_another_batch_norm_is_refused(tmp_path):
 def test_hub_folders_that_do_not_fit_their_config(tmp_path, kind, change, words):
     folder = tmp_path / "hub"
     files.hub_esm(folder, True) if kind == "esm2" else files.dnabert_s(folder)
-    config = json.loads((folder / "config.json").read_text()) | change
-    (folder / "config.json").write_text(json.dumps(config))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8")) | change
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(ModelError, match=words):
         (convert_esm2 if kind == "esm2" else convert_dnabert_s).from_hub(folder, weights_in(folder))
 
@@ -76,6 +76,6 @@ def test_hub_folders_that_do_not_fit_their_config(tmp_path, kind, change, words)
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", ".hidden", 5])
 def test_an_index_cannot_name_files_elsewhere(tmp_path, name):
     index = tmp_path / "model.safetensors.index.json"
-    index.write_text(json.dumps({"weight_map": {"esm.embeddings.word_embeddings.weight": name}}))
+    index.write_text(json.dumps({"weight_map": {"esm.embeddings.word_embeddings.weight": name}}), encoding="utf-8")
     with pytest.raises(ModelError, match="names something else"):
         shard_names(index)

@@ -114,7 +114,7 @@ def test_a_read_only_bundle(bundle, monkeypatch, tmp_path, writable):
     """Stamps go to the user's cache; where that cannot be written either, every check is a full one."""
     monkeypatch.setattr(stamps, "STAMPS", "manifest.yml/cannot/be.json")  # root may write anywhere: a path that fails
     if writable == "nothing":
-        (tmp_path / "cache").write_text("a file, not a folder")
+        (tmp_path / "cache").write_text("a file, not a folder", encoding="utf-8")
     hashed = Hashed(bundle, monkeypatch)
     assert hashed() == 7
     assert hashed() == (0 if writable == "cache" else 7)
@@ -125,5 +125,5 @@ def test_a_read_only_bundle(bundle, monkeypatch, tmp_path, writable):
 def test_a_damaged_stamp_file_is_ignored(bundle, monkeypatch):
     hashed = Hashed(bundle, monkeypatch)
     for text in ("", "{", "[]", '{"format": 1, "files": 3}', '{"format": 9, "files": {}}'):
-        (bundle / stamps.STAMPS).write_text(text)
+        (bundle / stamps.STAMPS).write_text(text, encoding="utf-8")
         assert hashed() == 7 and hashed() == 0

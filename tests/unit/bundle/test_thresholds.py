@@ -53,8 +53,8 @@ def test_between_two_scores_lies_the_line():
 def test_a_card_that_cannot_be_is_refused(tmp_path, root, entry):
     with pytest.raises(ValueError):
         read_curves(entry)
-    card = yaml.safe_load((root / "assets/demo_models/classifiers/demo_500/classifier.yml").read_text())
-    (tmp_path / "classifier.yml").write_text(card_text(card | {"thresholds": entry}))
+    card = yaml.safe_load((root / "assets/demo_models/classifiers/demo_500/classifier.yml").read_text(encoding="utf-8"))
+    (tmp_path / "classifier.yml").write_text(card_text(card | {"thresholds": entry}), encoding="utf-8")
     with pytest.raises(ModelError, match="thresholds"):
         read_classifier(tmp_path)
 
@@ -87,7 +87,7 @@ def test_they_are_measured_by_one_command(root, tmp_path):
     command = [sys.executable, root / "maintenance/measure_thresholds.py", "--models", models]
     command += ["--classifier", "compact_500", "--virus", root / "assets/example/mixed_phage.fa.gz"]
     command += ["--others", root / "assets/example/mixed_host.fa.gz", "--lengths", "1000", "5000"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     card = read_classifier(models / "classifiers/compact_500")
     assert list(card.thresholds) == [1000, 5000]

@@ -34,7 +34,9 @@ def write_classifier(folder, weights):
     folder.mkdir()
     save_file({k: np.ascontiguousarray(v, dtype=np.float32) for k, v in weights.items()}, folder / "model.safetensors")
     encoders = "".join(f"  - {{kind: {k}, name: x_{k}, layer: last, dim: {d}}}\n" for k, d in DIMS.items())
-    (folder / "classifier.yml").write_text(f"format: 1\nname: x\nchunk_length: 100\nencoders:\n{encoders}")
+    (folder / "classifier.yml").write_text(
+        f"format: 1\nname: x\nchunk_length: 100\nencoders:\n{encoders}", encoding="utf-8"
+    )
 
 
 def see_through(folder):
@@ -62,7 +64,9 @@ def small_sample(tmp_path, more="", **options):
     """Frames of a small sample, with `more` records behind its own; and a function that embeds each shard with a wanted
     virus score per frame."""
     fasta = tmp_path / "in.fa"
-    fasta.write_text(f">one first\n{ORF}\n>closed\n{CLOSED}\n>empty\n>two\n{ORF[:100]}\n>short\nATGAAACCC\n{more}")
+    fasta.write_text(
+        f">one first\n{ORF}\n>closed\n{CLOSED}\n>empty\n>two\n{ORF[:100]}\n>short\nATGAAACCC\n{more}", encoding="utf-8"
+    )
     manifest = extract("s", [fasta], tmp_path / "tables", chunk_length=100, min_length=20, shard_size=4, **options)
     see_through(tmp_path / "classifier")
     (tmp_path / "embeddings").mkdir()
@@ -93,7 +97,7 @@ def read_shard(tmp_path, shard):
 def classify(root, tmp_path, *more):
     command = [sys.executable, root / "bin/classify.py", "--sample", "s", "--tables", "tables", "--fasta", "in.fa"]
     command += ["--embeddings", "embeddings", "--classifier", "classifier", "--out", "results", *more]
-    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    return subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
 
 
 def read_tsv(tmp_path, name):
@@ -137,7 +141,11 @@ print(__import__("hashlib").sha256(whole).hexdigest())
     settings = [{"OPENBLAS_NUM_THREADS": "1"}, {"OPENBLAS_NUM_THREADS": "2"}, {"OPENBLAS_CORETYPE": "Nehalem"}]
     digests = {
         subprocess.run(
-            [sys.executable, "-c", program, str(root)], env=os.environ | s, capture_output=True, text=True, check=True
+            [sys.executable, "-c", program, str(root)],
+            env=os.environ | s,
+            capture_output=True,
+            encoding="utf-8",
+            check=True,
         ).stdout
         for s in settings
     }
@@ -172,7 +180,7 @@ def test_calls_by_hand(root, tmp_path, sample):
         None,
     ]
     assert sequences["max_p_virus"][0] == pytest.approx(0.9)
-    summary = json.loads((tmp_path / "results/s.summary.json").read_text())
+    summary = json.loads((tmp_path / "results/s.summary.json").read_text(encoding="utf-8"))
     assert summary["sequences"] == {"total": 5, "virus": 1, "other": 1, "no_open_frame": 1, "too_short": 1, "failed": 1}
     assert sum(summary["score_histogram"]) == 2
     assert summary["state"] == "partial"  # the empty record failed
@@ -180,7 +188,9 @@ def test_calls_by_hand(root, tmp_path, sample):
     header, *lines = text.splitlines()
     assert header == f">one virus_score={weighted:.6f} length=162 viral_regions=1-100 sequence_number=1 first"
     assert "".join(lines) == ORF
-    assert (tmp_path / "results/viral_regions.bed").read_text() == "one\t0\t100\tsequence_1:1_chunks\t562\t.\n"
+    assert (tmp_path / "results/viral_regions.bed").read_text(
+        encoding="utf-8"
+    ) == "one\t0\t100\tsequence_1:1_chunks\t562\t.\n"
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -213,8 +223,10 @@ def test_a_second_classifier_scores_what_the_first_cannot_read(root, tmp_path):
     first alone."""
     _, keys, embed = small_sample(tmp_path, second=Cut(30, "every", 1))
     shutil.copytree(tmp_path / "classifier", tmp_path / "second")
-    card = (tmp_path / "classifier/classifier.yml").read_text()
-    (tmp_path / "second/classifier.yml").write_text(card.replace("name: x\n", "name: y\n").replace("100", "30"))
+    card = (tmp_path / "classifier/classifier.yml").read_text(encoding="utf-8")
+    (tmp_path / "second/classifier.yml").write_text(
+        card.replace("name: x\n", "name: y\n").replace("100", "30"), encoding="utf-8"
+    )
     chunks = pl.read_parquet(tmp_path / "tables/s.chunks.parquet")
     again = chunks["cut"].to_numpy()[keys // 6] == 1
     assert again.any() and not again.all()
@@ -231,9 +243,9 @@ def test_a_second_classifier_scores_what_the_first_cannot_read(root, tmp_path):
     assert of_closed["classifier"].unique().sort().to_list() == ["x", "y"]
     assert of_closed.filter(pl.col("classifier") == "x")["state"].unique().to_list() == ["no_open_frame"]
     assert closed["chunks"].item() == of_closed.filter(pl.col("classifier") == "y").height
-    compatible = (tmp_path / "results/prediction_results.txt").read_text()
+    compatible = (tmp_path / "results/prediction_results.txt").read_text(encoding="utf-8")
     assert "one_chunk_1" in compatible and "closed" not in compatible
-    summary = json.loads((tmp_path / "results/s.summary.json").read_text())
+    summary = json.loads((tmp_path / "results/s.summary.json").read_text(encoding="utf-8"))
     assert summary["classifiers"]["y"] == 1 and summary["chunks"]["total"] == chunks.height
     regions = pl.read_csv(tmp_path / "results/regions.tsv", separator="\t")
     assert "closed" in regions["sequence_id"].to_list()
@@ -274,7 +286,10 @@ def test_compatible_files(root, tmp_path, sample):
     scores = {k: float(rng.uniform(0.01, 0.99)) for k in keys.tolist()}
     embed(scores)
     assert classify(root, tmp_path).returncode == 0
-    frames = [line.split("\t") for line in (tmp_path / "results/prediction_results.txt").read_text().splitlines()]
+    frames = [
+        line.split("\t")
+        for line in (tmp_path / "results/prediction_results.txt").read_text(encoding="utf-8").splitlines()
+    ]
     assert frames[0] == ["Sequence_ID", "Prediction", "score1", "score2"]
     ids = [i for s in manifest["shards"] for i in read_shard(tmp_path, s)["frame_id"].to_pylist()]
     assert [f[0] for f in frames[1:]] == ids
@@ -288,7 +303,7 @@ def test_compatible_files(root, tmp_path, sample):
         pl.col("score1").max(), pl.col("score2").max()
     )
     expected = sorted((i, str(v >= o)) for i, o, v in best.iter_rows())
-    lines = (tmp_path / "results/prediction_results_highestscore.csv").read_text().splitlines()
+    lines = (tmp_path / "results/prediction_results_highestscore.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "Modified_ID\tIs_Virus"
     assert [tuple(line.split("\t")) for line in lines[1:]] == expected
 
@@ -306,7 +321,7 @@ def test_a_missing_bin_fails_its_sequences_and_no_others(root, tmp_path, sample)
     sequences = read_tsv(tmp_path, "sequences")
     assert sequences.filter(pl.col("sequence_id") == "two")["state"].item() == "failed"
     assert sequences.filter(pl.col("sequence_id") == "two")["chunks_failed"].item() == 1
-    summary = json.loads((tmp_path / "results/s.summary.json").read_text())
+    summary = json.loads((tmp_path / "results/s.summary.json").read_text(encoding="utf-8"))
     assert summary["frames"]["failed"] == last["frames"]
     assert summary["missing"] == [f"{last['name']}.esm2"]
 
@@ -375,34 +390,36 @@ def test_results_are_the_same_bytes_each_time(root, tmp_path, sample):
 
 
 def test_nothing_open_gives_valid_empty_results(root, tmp_path):
-    (tmp_path / "in.fa").write_text(f">a\n{CLOSED}\n>b\n{CLOSED}\n")
+    (tmp_path / "in.fa").write_text(f">a\n{CLOSED}\n>b\n{CLOSED}\n", encoding="utf-8")
     extract("s", [tmp_path / "in.fa"], tmp_path / "tables", chunk_length=100)
     see_through(tmp_path / "classifier")
     done = classify(root, tmp_path)
     assert done.returncode == 0, done.stderr
     assert read_tsv(tmp_path, "sequences")["state"].to_list() == ["no_open_frame"] * 2
-    assert (tmp_path / "results/prediction_results.txt").read_text().count("\n") == 1
-    assert (tmp_path / "results/prediction_results_highestscore.csv").read_text() == "Modified_ID\tIs_Virus\n"
+    assert (tmp_path / "results/prediction_results.txt").read_text(encoding="utf-8").count("\n") == 1
+    assert (tmp_path / "results/prediction_results_highestscore.csv").read_text(
+        encoding="utf-8"
+    ) == "Modified_ID\tIs_Virus\n"
     assert gzip.decompress((tmp_path / "results/viruses.fasta.gz").read_bytes()) == b""
-    assert json.loads((tmp_path / "results/s.summary.json").read_text())["state"] == "complete"
+    assert json.loads((tmp_path / "results/s.summary.json").read_text(encoding="utf-8"))["state"] == "complete"
 
 
 def test_a_failed_sample_gives_valid_empty_results(root, tmp_path):
-    (tmp_path / "in.fa").write_text("nonsense")
+    (tmp_path / "in.fa").write_text("nonsense", encoding="utf-8")
     extract("s", [tmp_path / "in.fa"], tmp_path / "tables", chunk_length=100)
     see_through(tmp_path / "classifier")
     assert classify(root, tmp_path).returncode == 0
-    summary = json.loads((tmp_path / "results/s.summary.json").read_text())
+    summary = json.loads((tmp_path / "results/s.summary.json").read_text(encoding="utf-8"))
     assert (summary["state"], summary["sequences"]["total"]) == ("failed", 0)
     assert "not a FASTA file" in summary["reason"]
 
 
 def test_a_sample_of_which_nothing_could_be_scored_has_failed(root, tmp_path):
-    (tmp_path / "in.fa").write_text(">first\nMKVLAEQ\n>second\nMKVLAEF\n")
+    (tmp_path / "in.fa").write_text(">first\nMKVLAEQ\n>second\nMKVLAEF\n", encoding="utf-8")
     extract("s", [tmp_path / "in.fa"], tmp_path / "tables", chunk_length=100)
     see_through(tmp_path / "classifier")
     assert classify(root, tmp_path).returncode == 0
-    summary = json.loads((tmp_path / "results/s.summary.json").read_text())
+    summary = json.loads((tmp_path / "results/s.summary.json").read_text(encoding="utf-8"))
     assert summary["state"] == "failed"
     assert summary["reason"].startswith("none of its sequences could be scored; the first, first: 'L' at position 4")
 
@@ -493,7 +510,7 @@ def test_a_calibrated_classifier_gives_probabilities_and_calls_by_rate(root, tmp
     assert run.returncode == 2 and "calibrated" in run.stderr
     card = tmp_path / "classifier/classifier.yml"
     terms = "{intercept: 0, log_odds: 0.5, log_odds_by_weight: 0, weight: 0, unit: 100}"
-    card.write_text(card.read_text() + f"calibration: {terms}\n")
+    card.write_text(card.read_text(encoding="utf-8") + f"calibration: {terms}\n", encoding="utf-8")
     assert classify(root, tmp_path, "--prevalence", "0.5").returncode == 0
     table = read_tsv(tmp_path, "sequences")
     assert table.drop("virus_probability", "q_value").equals(plain.drop("virus_probability", "q_value"))
@@ -503,7 +520,7 @@ def test_a_calibrated_classifier_gives_probabilities_and_calls_by_rate(root, tmp
     p = scored["virus_probability"].to_list()
     expected = [np.mean([1 - x for x in p if x >= y]) for y in p]
     assert scored["q_value"].to_list() == pytest.approx(expected, abs=1e-5)
-    summary = json.loads((tmp_path / "results/s.summary.json").read_text())
+    summary = json.loads((tmp_path / "results/s.summary.json").read_text(encoding="utf-8"))
     assert (summary["prevalence"], summary["prevalence_given"]) == (0.5, True)
     strict = (min(expected) + max(expected)) / 2
     assert classify(root, tmp_path, "--prevalence", "0.5", "--max_fdr", str(strict)).returncode == 0

@@ -23,7 +23,9 @@ def written(tmp_path):
     rng = np.random.default_rng(2)
     bases = ["".join(rng.choice(list("ACGT"), n)) for n in SEQUENCES["length"]]
     fasta = tmp_path / "in.fa"
-    fasta.write_text("".join(f">{i} text\n{s}\n" for i, s in zip(SEQUENCES["id"], bases, strict=True)))
+    fasta.write_text(
+        "".join(f">{i} text\n{s}\n" for i, s in zip(SEQUENCES["id"], bases, strict=True)), encoding="utf-8"
+    )
     regions = pl.DataFrame(
         {
             "sequence": [0, 0, 1],
@@ -65,7 +67,7 @@ def test_the_fasta(written):
 
 
 def test_gff_says_the_same_as_bed(written):
-    lines = (written[0] / "regions.gff3").read_text().splitlines()
+    lines = (written[0] / "regions.gff3").read_text(encoding="utf-8").splitlines()
     assert lines[:3] == ["##gff-version 3", "##sequence-region contig_1 1 12000", lines[2]]
     rows = list(csv.reader(io.StringIO("\n".join(x for x in lines if x[0] != "#")), delimiter="\t"))
     bed = list(csv.reader((written[0] / "regions.bed").open(encoding="utf-8"), delimiter="\t"))
@@ -78,7 +80,7 @@ def test_gff_says_the_same_as_bed(written):
 
 @pytest.mark.skipif(not shutil.which("gt"), reason="GenomeTools are not installed (package genometools)")
 def test_gff_is_valid_for_genometools(written):
-    run = subprocess.run(["gt", "gff3validator", written[0] / "regions.gff3"], capture_output=True, text=True)
+    run = subprocess.run(["gt", "gff3validator", written[0] / "regions.gff3"], capture_output=True, encoding="utf-8")
     assert run.returncode == 0 and "warning" not in run.stderr, run.stdout + run.stderr
 
 
@@ -86,7 +88,7 @@ def test_gff_is_valid_for_genometools(written):
 def test_bedtools_cuts_the_same_bases(written):
     folder, _ = written
     command = ["bedtools", "getfasta", "-fi", folder / "in.fa", "-bed", folder / "regions.bed", "-nameOnly"]
-    cut = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    cut = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
     with gzip.open(folder / "regions.fasta.gz", "rt", encoding="utf-8") as text:
         ours = {r.id: str(r.seq) for r in SeqIO.parse(text, "fasta")}
     assert {r.id: str(r.seq) for r in SeqIO.parse(io.StringIO(cut), "fasta")} == ours
@@ -97,7 +99,7 @@ def test_samtools_indexes_the_fasta(written):
     plain = written[0] / "regions.fa"
     plain.write_bytes(gzip.decompress((written[0] / "regions.fasta.gz").read_bytes()))
     subprocess.run(["samtools", "faidx", plain], check=True, capture_output=True)
-    index = [line.split("\t")[:2] for line in (written[0] / "regions.fa.fai").read_text().splitlines()]
+    index = [line.split("\t")[:2] for line in (written[0] / "regions.fa.fai").read_text(encoding="utf-8").splitlines()]
     assert index == [["region_1_1_2500", "2500"], ["region_1_5001_11000", "6000"], ["region_2_1_900", "900"]]
 
 
@@ -129,6 +131,8 @@ def test_without_a_region_the_files_are_there_and_empty(tmp_path):
     region_files.write_bed(nothing, tmp_path / "r.bed")
     region_files.write_gff(nothing, tmp_path / "r.gff3")
     region_files.write_fasta(nothing, [tmp_path / "absent.fa"], tmp_path / "r.fasta.gz")
-    assert len((tmp_path / "r.tsv").read_text().splitlines()) == 1
-    assert (tmp_path / "r.bed").read_text() == "" and (tmp_path / "r.gff3").read_text() == "##gff-version 3\n"
+    assert len((tmp_path / "r.tsv").read_text(encoding="utf-8").splitlines()) == 1
+    assert (tmp_path / "r.bed").read_text(encoding="utf-8") == "" and (tmp_path / "r.gff3").read_text(
+        encoding="utf-8"
+    ) == "##gff-version 3\n"
     assert gzip.decompress((tmp_path / "r.fasta.gz").read_bytes()) == b""

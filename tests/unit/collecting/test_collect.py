@@ -36,17 +36,17 @@ def write_sample(folder, name, rows, **texts):
             fasta.append(
                 f">{ident} virus_score={score} sequence_number={number} {description}".rstrip() + f"\n{wrapped}\n"
             )
-    (folder / "sequences.tsv").write_text("\n".join(lines) + "\n")
+    (folder / "sequences.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "viruses.fasta.gz").write_bytes(gzip.compress("".join(fasta).encode()))
     for file, text in texts.items():
-        (folder / f"{file}.tsv").write_text(text)
+        (folder / f"{file}.tsv").write_text(text, encoding="utf-8")
 
 
 def collect(root, folder, *samples):
     given = [{"sample": s, "sequences": f"{s}/sequences.tsv", "viruses": f"{s}/viruses.fasta.gz"} for s in samples]
-    (folder / "samples.json").write_text(json.dumps(given))
+    (folder / "samples.json").write_text(json.dumps(given), encoding="utf-8")
     command = [sys.executable, root / "bin/collect.py", "--samples", "samples.json", "--out", "out"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8")
 
 
 @pytest.fixture
@@ -77,13 +77,13 @@ def test_every_virus_of_every_sample_is_there_once_under_an_id_of_its_own(run):
     assert table["sequence_id"].tolist() == ["contig_1", "c3", "contig_1"]
     assert table["virus_score"].tolist() == [0.912345, 0.5, 0.75]
     assert table["description"].fillna("").tolist() == ['of "the" gut', "é β", ""]
-    with gzip.open(run / "out/viruses.fasta.gz", "rt") as text:
+    with gzip.open(run / "out/viruses.fasta.gz", "rt", encoding="utf-8") as text:
         records = list(SeqIO.parse(text, "fasta"))
     assert [r.id for r in records] == IDS
     assert [len(r) for r in records] == table["length"].tolist()
     assert records[0].description == 'gut__contig_1 sample=gut virus_score=0.912345 sequence_number=1 of "the" gut'
     assert all(set(str(r.seq)) == set("ACGT") for r in records)
-    found = json.loads((run / "out/run.collected.json").read_text())
+    found = json.loads((run / "out/run.collected.json").read_text(encoding="utf-8"))
     assert found == {"format": 1, "samples": 3, "sequences": 6, "viruses": 3}
 
 
@@ -126,7 +126,7 @@ def test_files_that_do_not_belong_together_are_refused(root, tmp_path):
     (tmp_path / "a/viruses.fasta.gz").write_bytes(gzip.compress(b">c1 x\nACGT\n"))
     done = collect(root, tmp_path, "a")
     assert done.returncode == 65 and "sample a: viruses.fasta.gz ends before c2 of sequences.tsv" in done.stderr
-    (tmp_path / "b/sequences.tsv").write_text("sequence_id\tstate\n")
+    (tmp_path / "b/sequences.tsv").write_text("sequence_id\tstate\n", encoding="utf-8")
     done = collect(root, tmp_path, "a", "b")
     assert done.returncode == 65 and "the samples a and b have different columns" in done.stderr
 

@@ -29,12 +29,12 @@ def viruses(root, tmp_path_factory):
     for sample, rows in records.items():
         (folder / sample).mkdir()
         lines = ["sequence_id\tlength\tstate"] + [f"{name}\t{len(bases)}\tvirus" for name, bases, _ in rows]
-        (folder / sample / "sequences.tsv").write_text("\n".join(lines) + "\n")
+        (folder / sample / "sequences.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         text = "".join(f">{name} virus_score=0.9 {more}".rstrip() + f"\n{bases}\n" for name, bases, more in rows)
         (folder / sample / "viruses.fasta.gz").write_bytes(gzip.compress(text.encode()))
         files = {"sequences": f"{sample}/sequences.tsv", "viruses": f"{sample}/viruses.fasta.gz"}
         given.append({"sample": sample, **files})
-    (folder / "samples.json").write_text(json.dumps(given))
+    (folder / "samples.json").write_text(json.dumps(given), encoding="utf-8")
     command = [sys.executable, root / "bin/collect.py", "--samples", "samples.json", "--out", "."]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     (folder / "viruses.fasta").write_bytes(gzip.decompress((folder / "viruses.fasta.gz").read_bytes()))
@@ -51,7 +51,7 @@ def lengths(viruses) -> dict[str, int]:
 def test_genes_are_called_under_ids_that_lead_back(viruses):
     """Gene callers name genes <id>_<number>; CheckV, geNomad and vConTACT3 read the id up to the last _."""
     finder = pyrodigal_gv.ViralGeneFinder(meta=True)
-    with gzip.open(viruses / "viruses.fasta.gz", "rt") as text:
+    with gzip.open(viruses / "viruses.fasta.gz", "rt", encoding="utf-8") as text:
         genes = {r.id: finder.find_genes(bytes(r.seq)) for r in SeqIO.parse(text, "fasta")}
     assert list(genes) == IDS == list(lengths(viruses))
     names = [f"{name}_{i}" for name, found in genes.items() for i in range(1, len(found) + 1)]
@@ -82,9 +82,9 @@ def test_samtools_indexes_and_cuts(viruses):
 def test_bedtools_cuts(viruses):
     rng = np.random.default_rng(1)
     rows = [(name, int(at := rng.integers(0, n - 50)), int(at) + 50) for name, n in lengths(viruses).items()]
-    (viruses / "x.bed").write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
+    (viruses / "x.bed").write_text("".join("\t".join(map(str, row)) + "\n" for row in rows), encoding="utf-8")
     command = ["bedtools", "getfasta", "-fi", "viruses.fasta", "-bed", "x.bed", "-tab"]
-    found = subprocess.run(command, cwd=viruses, check=True, capture_output=True, text=True).stdout.splitlines()
+    found = subprocess.run(command, cwd=viruses, check=True, capture_output=True, encoding="utf-8").stdout.splitlines()
     bases = {r.id: r.sequence.decode() for r in read_fasta(viruses / "viruses.fasta")}
     assert found == [f"{name}:{a}-{b}\t{bases[name][a:b]}" for name, a, b in rows]
 
@@ -92,12 +92,12 @@ def test_bedtools_cuts(viruses):
 @pytest.mark.skipif(not shutil.which("seqkit"), reason="seqkit is not installed")
 def test_seqkit_counts(viruses):
     command = ["seqkit", "fx2tab", "--name", "--only-id", "--length", "viruses.fasta.gz"]
-    found = subprocess.run(command, cwd=viruses, check=True, capture_output=True, text=True).stdout.splitlines()
+    found = subprocess.run(command, cwd=viruses, check=True, capture_output=True, encoding="utf-8").stdout.splitlines()
     assert [tuple(line.split("\t")) for line in found] == [(name, str(n)) for name, n in lengths(viruses).items()]
 
 
 def test_the_commands_in_the_docs_name_files_that_a_run_writes(root):
-    text = (root / "docs/output.md").read_text()
+    text = (root / "docs/output.md").read_text(encoding="utf-8")
     part = text[text.index("### For what comes next") :].split("\n### ")[0].split("\n## ")[0]
     assert all(tool in part for tool in ("checkv", "genomad", "vcontact3", "pharokka.py"))
     named = {word.rsplit("/", 1)[-1] for word in part.split() if word.startswith("results/")}

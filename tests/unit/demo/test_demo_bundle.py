@@ -95,7 +95,7 @@ def fasta(path):
 def test_example_is_what_its_headers_say(root):
     """Coordinates in the headers, lengths, and one sample of two files."""
     folder = root / "assets/example"
-    rows = list(csv.DictReader((folder / "samples.csv").open()))
+    rows = list(csv.DictReader((folder / "samples.csv").open(encoding="utf-8")))
     assert {r["sample"] for r in rows} == {"lambda", "ecoli", "mixed"} and len(rows) == 4
     phage = fasta(folder / "lambda.fa.gz")[0][1]
     assert len(phage) == 48_502  # NC_001416.1

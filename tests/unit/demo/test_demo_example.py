@@ -19,7 +19,7 @@ def called(root, tmp_path_factory):
     work = tmp_path_factory.mktemp("example")
     models = root / "assets/demo_models"
     files = {}
-    for row in csv.DictReader((root / "assets/example/samples.csv").open()):
+    for row in csv.DictReader((root / "assets/example/samples.csv").open(encoding="utf-8")):
         files.setdefault(row["sample"], []).append(root / "assets/example" / row["fasta"])
     for sample, fasta in files.items():
         extract(sample, fasta, work / "tables", chunk_length=500)

@@ -17,7 +17,7 @@ def clock(monkeypatch):
 
 
 def told(path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def test_speed_and_time_left_by_hand(tmp_path, clock):

@@ -67,14 +67,14 @@ class Run:
         self.process = subprocess.Popen(
             [sys.executable, *script, *map(str, arguments), "--threads", "1", "--device", "cpu", *options],
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             # The driver imports numpy before the script blocks SIGTERM: threads of its own would not inherit that.
             env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
 
     def events(self, name: str | None = None) -> list[dict]:
         path = self.out / "esm2_001.events.jsonl"
-        lines = path.read_text().split("\n")[:-1] if path.exists() else []
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
         return [e for e in map(json.loads, lines) if name in (None, e["event"])]
 
     def wait_for_shards(self, count: int) -> None:
@@ -110,7 +110,7 @@ def test_killed_at_any_moment_no_finished_shard_is_embedded_twice(root, files, t
     again = {e["shard"] for e in last.events("shard") if not e["reused"]}
     assert len(again & finished) == 0, "shards embedded twice"
     assert len(last.events("shard")) == SHARDS
-    report = json.loads((last.out / "esm2_001.report.json").read_text())
+    report = json.loads((last.out / "esm2_001.report.json").read_text(encoding="utf-8"))
     assert report["processed"] == SHARDS * 6
     assert report["attempt"] == 3
 
@@ -130,7 +130,7 @@ def test_out_of_memory_above_a_size_is_survived(root, files, tmp_path):
     what = "if batch.tokens > 100: raise MemoryError('CUDA out of memory. Tried to allocate 2 GiB')"
     small, roomy = (Run(root, files, tmp_path / name, what if name == "small" else None) for name in ("small", "roomy"))
     assert small.end()[0] == roomy.end()[0] == 0
-    report = json.loads((small.out / "esm2_001.report.json").read_text())
+    report = json.loads((small.out / "esm2_001.report.json").read_text(encoding="utf-8"))
     assert report["processed"] == SHARDS * 6 and report["failed"] == []
     assert report["oom_halvings"] > 0 and report["batch_tokens"] <= 100
     for path in roomy.out.glob("*.parquet"):
@@ -151,7 +151,7 @@ def test_a_full_disk_ends_with_its_own_code(root, files, tmp_path):
     command = ["unshare", "--mount", "sh", "-c", script, "sh", sys.executable, *map(str, embed)]
     if shutil.which("unshare") is None:
         pytest.skip("there is no unshare(1) to mount a small disk with")
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     if done.returncode == 99 or "unshare failed" in done.stderr:
         pytest.skip("this user may not mount a small disk")
     assert done.returncode == 74, done.stderr
@@ -184,7 +184,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before, torch.get_num
     faults = {}
     for tuned in (False, True):
         code = program.format(bin=str(root / "bin"), tuned=tuned)
-        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+        out = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+        ).stdout.split()
         faults[tuned] = int(out[0])
         assert out[1] == "1"
     assert faults[False] > 10_000  # 80 MB ten times, in pages of 4 KiB, is 195,000
@@ -243,7 +245,7 @@ def test_help_needs_no_pytorch(root):
     code = "import runpy, sys; sys.modules['torch'] = None; sys.argv[1:] = ['--help']; "
     code += f"runpy.run_path({path!r}, run_name='__main__')"
     environment = os.environ | {"PYTHONPATH": str(root / "bin")}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=environment)
     assert done.returncode == 0, done.stderr
     assert "--batch_tokens" in done.stdout
 
@@ -253,6 +255,6 @@ def test_help_needs_no_pytorch(root):
 )
 def test_wrong_options_end_with_2(root, option, value):
     command = [sys.executable, str(root / "bin" / "embed.py"), option, value]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     assert done.returncode == 2
     assert option in done.stderr

@@ -70,7 +70,7 @@ def test_an_entry_of_another_size_is_not_taken(store, entry):
 
 
 def test_a_store_that_cannot_be_written_ends_nothing(tmp_path):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     store = Store(tmp_path / "file", "esm2", {})
     store.save(store.key(digests(["M"])), VECTORS)
     assert store.load(store.key(digests(["M"])), 5, 3) is None
@@ -90,7 +90,7 @@ def test_a_full_disk_ends_nothing(store, tmp_path, monkeypatch):
 def test_what_a_killed_process_left_is_removed_after_a_day(store, entry, tmp_path):
     old, new = entry[1].with_name(".x.host.1.part"), entry[1].with_name(".y.host.2.part")
     for path in (old, new):
-        path.write_text("half")
+        path.write_text("half", encoding="utf-8")
     os.utime(old, (time.time() - 90000,) * 2)
     Store(tmp_path, "esm2", {})
     assert not old.exists()
@@ -101,7 +101,7 @@ def test_a_folder_that_cannot_be_entered_is_told_once(store, tmp_path):
     """As another user's with umask 077 (root, who runs tests in containers, may enter that): the rest is still used."""
     locked = [store.key(digests(["M" * n])) for n in (1, 2, 3)]
     for key in locked:
-        (tmp_path / "esm2" / key[:2]).write_text("no folder")
+        (tmp_path / "esm2" / key[:2]).write_text("no folder", encoding="utf-8")
     assert [store.load(key, 5, 3) for key in locked] == [None] * 3
     (told,) = store.problems
     assert "cannot be read" in told

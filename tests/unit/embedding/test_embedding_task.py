@@ -58,9 +58,9 @@ class Done:
         try:
             run_task(task, events)
         finally:
-            lines = (out / f"{task.name}.events.jsonl").read_text().splitlines()
+            lines = (out / f"{task.name}.events.jsonl").read_text(encoding="utf-8").splitlines()
             self.events = [json.loads(line) for line in lines]
-        self.report = json.loads((out / f"{task.name}.report.json").read_text())
+        self.report = json.loads((out / f"{task.name}.report.json").read_text(encoding="utf-8"))
 
     def table(self, number: int):
         return pq.read_table(self.out / f"s.shard_{number:05d}.{self.kind}.parquet")

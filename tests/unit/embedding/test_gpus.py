@@ -43,8 +43,8 @@ def machine(tmp_path, monkeypatch):
     smi.parent.mkdir()
 
     def lists(text: str, status: int = 0, seconds: float = 0) -> Path:
-        (tmp_path / "listing").write_text(text)
-        smi.write_text(f"#!/bin/sh\nsleep {seconds}\ncat '{tmp_path / 'listing'}'\nexit {status}\n")
+        (tmp_path / "listing").write_text(text, encoding="utf-8")
+        smi.write_text(f"#!/bin/sh\nsleep {seconds}\ncat '{tmp_path / 'listing'}'\nexit {status}\n", encoding="utf-8")
         smi.chmod(0o755)
         return tmp_path / "locks"
 
@@ -62,7 +62,7 @@ def start(root: Path, seconds: float | None, **variables: str) -> subprocess.Pop
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     )
 
 
@@ -182,7 +182,7 @@ def test_a_child_that_outlives_the_task_does_not_keep_the_gpu(root, machine):
         env=os.environ | {"PYTHONPATH": str(root / "bin"), "CUDA_VISIBLE_DEVICES": "0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     )
     finish(parent)
     asked = time.time()
@@ -257,7 +257,7 @@ def test_every_user_may_use_the_lock_folder(machine):
 
 def test_a_lock_folder_that_cannot_be_used_is_an_error(machine, monkeypatch, tmp_path):
     machine(TWO)
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setenv(gpus.LOCKS_VARIABLE, str(tmp_path / "file"))
     with pytest.raises(UsageError, match=gpus.LOCKS_VARIABLE), leased_gpu("cuda"):
         pass

@@ -60,13 +60,13 @@ def probe(root, tmp_path):
     """`probe(options, variables)` runs the probe; gives (what it printed, docker's calls by kind of task)."""
     if shutil.which("nextflow") is None:
         pytest.skip("nextflow is not on PATH")
-    (tmp_path / "listing").write_text(TWO_AND_MIG)
-    (tmp_path / "main.nf").write_text(PROBE.format(root=root, folder=tmp_path))
-    (tmp_path / "nextflow.config").write_text(f"includeConfig '{root}/nextflow.config'\n")
+    (tmp_path / "listing").write_text(TWO_AND_MIG, encoding="utf-8")
+    (tmp_path / "main.nf").write_text(PROBE.format(root=root, folder=tmp_path), encoding="utf-8")
+    (tmp_path / "nextflow.config").write_text(f"includeConfig '{root}/nextflow.config'\n", encoding="utf-8")
     tools = tmp_path / "bin"
     tools.mkdir()
     for name, text in {"docker": DOCKER, "nvidia-smi": "#!/bin/sh\ncat {folder}/listing\n"}.items():
-        (tools / name).write_text(text.format(folder=tmp_path))
+        (tools / name).write_text(text.format(folder=tmp_path), encoding="utf-8")
         (tools / name).chmod(0o755)
 
     def run(*options: str, **variables: str) -> tuple[str, dict[str, str]]:
@@ -78,10 +78,10 @@ def probe(root, tmp_path):
         environment.pop("CUDA_VISIBLE_DEVICES", None)
         command = ["nextflow", "-q", "run", ".", "-profile", "test,docker", "--outdir", "out", *options]
         done = subprocess.run(
-            command, cwd=tmp_path, env=environment | variables, capture_output=True, text=True, timeout=120
+            command, cwd=tmp_path, env=environment | variables, capture_output=True, encoding="utf-8", timeout=120
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        calls = (tmp_path / "calls").read_text().splitlines()
+        calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
         kinds = {"gpu": [c for c in calls if "/embed:" in c], "cpu": [c for c in calls if "/tools:" in c]}
         assert {kind: len(lines) for kind, lines in kinds.items()} == {"gpu": 1, "cpu": 1}
         return done.stdout, {kind: lines[0] for kind, lines in kinds.items()}

@@ -89,9 +89,11 @@ def write(folder, **changes):
     config = {"model_type": "residue_composition", "gaps": [1, 2], "words": words, "hidden_size": 12}
     config |= {"embedding_size": 6} | changes
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     rng = np.random.default_rng(3)
-    layout = composition_layout(folder / "config.json", json.loads((folder / "config.json").read_text()))
+    layout = composition_layout(
+        folder / "config.json", json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    )
     tensors = {
         name: rng.integers(-40, 40, shape).astype(np.int8)
         if name in layout.whole

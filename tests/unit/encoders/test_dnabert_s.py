@@ -138,16 +138,16 @@ def test_half_precision_stays_close(folder, golden, dtype, least):
 
 def test_errors_name_the_file(tmp_path):
     folder = save_dnabert_s(tmp_path)
-    tokenizer = (folder / "tokenizer.json").read_text()
-    (folder / "tokenizer.json").write_text(tokenizer[:-100])
+    tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
+    (folder / "tokenizer.json").write_text(tokenizer[:-100], encoding="utf-8")
     with pytest.raises(ModelError, match=r"tokenizer\.json: cannot be read"):
         dnabert_s.load(folder)
     (folder / "tokenizer.json").unlink()
     with pytest.raises(ModelError, match=r"tokenizer\.json: is missing"):
         dnabert_s.load(folder)
-    (folder / "tokenizer.json").write_text(tokenizer)
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"vocab_size": 10}))
+    (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | {"vocab_size": 10}), encoding="utf-8")
     with pytest.raises(ModelError, match=r"a token of number \d+, config\.json allows 10 tokens"):
         dnabert_s.load(folder)
     # Numbers may have gaps: a token beyond the embedding table would end a GPU task as a fault of the GPU.
@@ -156,6 +156,6 @@ def test_errors_name_the_file(tmp_path):
     with pytest.raises(ModelError, match=r"a token of number 12, config\.json allows 10 tokens"):
         dnabert_s.load(folder)
     del config["intermediate_size"]
-    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(ModelError, match=r"intermediate_size is None, a positive whole number is needed"):
         dnabert_s.load(folder)

@@ -146,7 +146,7 @@ def test_every_published_size_fits(size, tmp_path):
     layers, dim, heads = PUBLISHED[size]
     raw = {"model_type": "esm", "num_hidden_layers": layers, "hidden_size": dim, "num_attention_heads": heads}
     raw |= {"intermediate_size": 4 * dim, "vocab_size": 33}
-    (tmp_path / "config.json").write_text(json.dumps(raw))
+    (tmp_path / "config.json").write_text(json.dumps(raw), encoding="utf-8")
     with torch.device("meta"):
         reference = esm.ESM2(layers, dim, heads)
         ours = esm2.ESM2(esm2.Config.read(tmp_path))
@@ -233,12 +233,12 @@ def test_errors_name_the_file(reference, tmp_path):
     save_esm2(reference, tmp_path)
     with pytest.raises(ModelError, match="layer 7 was asked for, the encoder has layers 0 to 3"):
         esm2.load(tmp_path, 7)
-    config = (tmp_path / "config.json").read_text()
+    config = (tmp_path / "config.json").read_text(encoding="utf-8")
     for wrong in ({"vocab_size": 20}, {"pad_token_id": 33}):
-        (tmp_path / "config.json").write_text(json.dumps(json.loads(config) | wrong))
+        (tmp_path / "config.json").write_text(json.dumps(json.loads(config) | wrong), encoding="utf-8")
         with pytest.raises(ModelError, match="do not fit ESM-2's 33 tokens"):
             esm2.load(tmp_path)
-    (tmp_path / "config.json").write_text(config)
+    (tmp_path / "config.json").write_text(config, encoding="utf-8")
     content = (tmp_path / "model.safetensors").read_bytes()
     (tmp_path / "model.safetensors").write_bytes(content[:5000])
     with pytest.raises(ModelError, match=r"model\.safetensors: cannot be read"):

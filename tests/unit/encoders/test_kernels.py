@@ -150,7 +150,7 @@ def test_they_compile_for_gpus(root, tmp_path):
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
     environment |= {"PYTHONPATH": str(root / "bin"), "TRITON_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, str(root / "tests/support/compile_kernels.py"), "80", "90"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment)
     assert done.returncode == 0, done.stderr
     shared = list(map(int, done.stdout.split()))
     assert len(shared) == 10

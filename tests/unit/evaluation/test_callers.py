@@ -60,7 +60,7 @@ def test_jaegers_margin_between_its_classes(tables):
 def test_jaegers_later_columns(tmp_path):
     head = "contig_id\tlength\tprediction\tentropy\treliability_score\tphage_score\tvirus_score\tbacteria_score\n"
     (tmp_path / "j.tsv").write_text(
-        head + "a\t900\tvirus\t.1\t.9\t0.1\t2.5\t0.5\nb\t900\tbacteria\t.1\t.9\t0.1\t0.2\t3\n"
+        head + "a\t900\tvirus\t.1\t.9\t0.1\t2.5\t0.5\nb\t900\tbacteria\t.1\t.9\t0.1\t0.2\t3\n", encoding="utf-8"
     )
     form, answers = read_answers(tmp_path / "j.tsv")
     assert form.name == "Jaeger" and answers["called"].to_list() == [True, False]
@@ -83,6 +83,6 @@ def test_deepvirfinders_names_are_cut_at_the_blank(tables):
     ("text", "said"), [("a,b\n1,2\n", "of no caller"), ("", "is empty"), ("name,score\n", "no caller")]
 )
 def test_a_table_of_nobody(tmp_path, text, said):
-    (tmp_path / "x.csv").write_text(text)
+    (tmp_path / "x.csv").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=rf"x\.csv.*{said}"):
         read_answers(tmp_path / "x.csv")

@@ -75,9 +75,9 @@ def test_by_length_kind_and_evidence(judged):
 def test_lengths(tmp_path, folder):
     """The truth table's, else a caller's; from 1,000 to 2,999 there are those of 2,000."""
     wide = "".join(f"{n}_{k}\t{'virus' if y else 'other'}\n" for n, y in SEQUENCES.items() for k in range(5))
-    (tmp_path / "truth.tsv").write_text("sequence_id\tlabel\n" + wide)
+    (tmp_path / "truth.tsv").write_text("sequence_id\tlabel\n" + wide, encoding="utf-8")
     rows = [f"{n}_{k}\t{length(i)}\t{x}\t.1" for k in range(5) for i, (n, x) in enumerate(scores(1, 0.4).items())]
-    (tmp_path / "dvf.txt").write_text("name\tlen\tscore\tpvalue\n" + "\n".join(rows) + "\n")
+    (tmp_path / "dvf.txt").write_text("name\tlen\tscore\tpvalue\n" + "\n".join(rows) + "\n", encoding="utf-8")
     found, table = judge([CallerTable("dvf", "", tmp_path / "dvf.txt")], tmp_path / "truth.tsv", seed=1)
     assert figure(found, "dvf", "length", "1,000 to 2,999")["viruses"] == 40
     assert table["length"].null_count() == 0
@@ -93,9 +93,9 @@ def test_the_others_are_compared_with_the_first_draw_by_draw(judged):
 
 def test_samples_with_the_same_ids(tmp_path, folder):
     tables = write_tables(tmp_path)
-    text = write_truth(tmp_path / "t.csv", ",").read_text().splitlines()
+    text = write_truth(tmp_path / "t.csv", ",").read_text(encoding="utf-8").splitlines()
     rows = [f"{sample},{row}" for sample in ("a", "b") for row in text[1:]]
-    (tmp_path / "t.csv").write_text("\n".join([f"sample,{text[0]}", *rows]) + "\n")
+    (tmp_path / "t.csv").write_text("\n".join([f"sample,{text[0]}", *rows]) + "\n", encoding="utf-8")
     one, other = tables["DeepVirFinder"], tables["VirFinder"]
     given = [CallerTable("x", "a", one), CallerTable("x", "b", one)]
     found, table = judge(given, tmp_path / "t.csv", seed=1)
@@ -119,7 +119,7 @@ def test_samples_with_the_same_ids(tmp_path, folder):
     ],
 )
 def test_a_truth_table_that_cannot_be_used(tmp_path, folder, truth, said):
-    (tmp_path / "truth.csv").write_text(truth)
+    (tmp_path / "truth.csv").write_text(truth, encoding="utf-8")
     with pytest.raises(InputError, match=said):
         judge([CallerTable("x", "", write_tables(tmp_path)["DeepVirFinder"])], tmp_path / "truth.csv", seed=1)
 
@@ -127,13 +127,13 @@ def test_a_truth_table_that_cannot_be_used(tmp_path, folder, truth, said):
 def test_the_script_writes_what_the_report_takes(root, folder, tmp_path):
     tables = write_tables(tmp_path)
     names = ["nf-virnucpro", "Seeker"]
-    (tmp_path / "sheet.json").write_text(json.dumps([{"caller": n, "sample": ""} for n in names]))
+    (tmp_path / "sheet.json").write_text(json.dumps([{"caller": n, "sample": ""} for n in names]), encoding="utf-8")
     command = [sys.executable, root / "bin/evaluate_callers.py", "--sheet", tmp_path / "sheet.json", "--tables"]
     command += [*(tables[n] for n in names), "--truth", folder / "truth.tsv", "--out", tmp_path / "out"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    done = subprocess.run(list(map(str, command)), capture_output=True, encoding="utf-8")
     assert done.returncode == 0 and "Seeker" in done.stdout, done.stderr
     from virnucpro.report.evaluation_sections import evaluation_modules
 
-    found = json.loads((tmp_path / "out/evaluation.json").read_text())
+    found = json.loads((tmp_path / "out/evaluation.json").read_text(encoding="utf-8"))
     modules = [m.name for m in evaluation_modules(found, {}, {})]
     assert modules[:4] == ["At a glance", "Figures", "Curves", "Reliability"]

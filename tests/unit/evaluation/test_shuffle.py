@@ -36,8 +36,8 @@ def test_all_orders_are_alike():
 
 
 def test_the_script(root, tmp_path):
-    (tmp_path / "a.fa").write_text(">one two\nACGTTGCA\nACCA\n>b\nGGGTA\n")
+    (tmp_path / "a.fa").write_text(">one two\nACGTTGCA\nACCA\n>b\nGGGTA\n", encoding="utf-8")
     command = [sys.executable, root / "bin/shuffle_sequences.py", "--fasta", tmp_path / "a.fa", "--out"]
     subprocess.run([*command, tmp_path / "out.fa"], check=True)
-    lines = (tmp_path / "out.fa").read_text().splitlines()
+    lines = (tmp_path / "out.fa").read_text(encoding="utf-8").splitlines()
     assert lines[::2] == [">one_shuffled_2", ">b_shuffled_2"] and pairs(lines[1].encode()) == pairs(b"ACGTTGCAACCA")

@@ -69,7 +69,7 @@ def test_only_files_that_were_checked_are_read(run, published, tmp_path):
     put(tmp_path / "other/model.safetensors", brought / "dnabert_s" / "model.safetensors")
     run(brought, classifiers=[], encoders=["dnabert_s"])
     saved = load_file(run.bundle / "encoders/dnabert_s/model.safetensors")
-    records = yaml.safe_load((run.bundle / "sources.lock.yml").read_text())["files"]
+    records = yaml.safe_load((run.bundle / "sources.lock.yml").read_text(encoding="utf-8"))["files"]
     assert {url.rpartition("/")[2] for url in records} == {"config.json", "tokenizer.json", "model.safetensors"}
     np.testing.assert_array_equal(saved["embeddings.LayerNorm.bias"], other["embeddings.LayerNorm.bias"].numpy())
 
@@ -104,7 +104,7 @@ def test_from_a_folder_with_another_file_of_that_name(run, published, tmp_path):
 def script(run: Run, *options: str) -> subprocess.Popen:
     command = [sys.executable, Path(__file__).parents[3] / "bin/fetch_models.py", "--models", run.bundle]
     command += ["--sources", run.sources, "--classifier", "tiny_500", *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
 
 
 def test_two_at_once(run, server):
@@ -135,7 +135,9 @@ def test_killed_at_any_moment_then_run_again(run, server):
     process = script(run, "--note", str(run.bundle / ".note"))
     err = process.communicate(timeout=60)[1]
     assert process.returncode == 0, err
-    assert run.names() == WHOLE | {".note"} and "all as manifest.yml says" in (run.bundle / ".note").read_text()
+    assert run.names() == WHOLE | {".note"} and "all as manifest.yml says" in (run.bundle / ".note").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_what_a_call_left_that_was_ended_after_its_last_step(run, server):

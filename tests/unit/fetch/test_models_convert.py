@@ -59,7 +59,7 @@ def embed(folder: Path) -> list[np.ndarray]:
     """The two peptides' last hidden states by fair-esm's model with the folder's tensors: [residues + 2, dim]."""
     import esm
 
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     model = esm.ESM2(config["num_hidden_layers"], config["hidden_size"], config["num_attention_heads"]).eval()
     state = {k: torch.from_numpy(v.astype(np.float32)) for k, v in load_file(folder / "model.safetensors").items()}
     missing, unexpected = model.load_state_dict(state, strict=False)
@@ -150,7 +150,7 @@ def to_bin(folder: Path, model, parts: int) -> None:
         files.save(dict(state[i::parts]), folder / name)
     if parts > 1:
         where = {key: names[i % parts] for i, (key, _) in enumerate(state)}
-        (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": where}))
+        (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": where}), encoding="utf-8")
 
 
 def test_the_hubs_token_order_is_fair_esms():
@@ -179,7 +179,7 @@ def test_dnabert_s(tmp_path, prefix, weights):
     for name, tensor in tensors.items():
         np.testing.assert_array_equal(saved[name], tensor.numpy())
     assert tokenizer == (tmp_path / "hub" / "tokenizer.json").read_bytes()
-    assert "auto_map" not in json.loads((tmp_path / "out" / "config.json").read_text())
+    assert "auto_map" not in json.loads((tmp_path / "out" / "config.json").read_text(encoding="utf-8"))
 
 
 def test_dnabert_s_golden_tensors_pass_through(tmp_path, data):

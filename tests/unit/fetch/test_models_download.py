@@ -59,7 +59,7 @@ def test_a_plain_download(server, tmp_path):
 def test_a_git_blob_id_is_gits(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(CONTENT)
-    git = subprocess.run(["git", "hash-object", path], capture_output=True, text=True, check=True)
+    git = subprocess.run(["git", "hash-object", path], capture_output=True, encoding="utf-8", check=True)
     assert content_of(path).git_blob == git.stdout.strip()
     path.write_bytes(b"hello\n")
     assert content_of(path).git_blob == "ce013625030ba8dba906f756967f9e9ca394464a"  # from git's own book
@@ -91,7 +91,9 @@ def test_a_killed_download_goes_on_in_the_next_call(server, tmp_path):
 def test_a_part_of_another_file_is_not_continued(server, tmp_path):
     fetch = Fetch(server, tmp_path, sha256=SHA256)
     (tmp_path / "f.bin.part").write_bytes(OTHER[:300_000])
-    (tmp_path / "f.bin.part.json").write_text(json.dumps({"url": "http://elsewhere/f.bin", "validator": '"x"'}))
+    (tmp_path / "f.bin.part.json").write_text(
+        json.dumps({"url": "http://elsewhere/f.bin", "validator": '"x"'}), encoding="utf-8"
+    )
     fetch()
     assert fetch.whole() and server.requests == [("/f.bin", None)]
 
@@ -245,7 +247,7 @@ def test_progress_lines_and_note(server, tmp_path):
     download(fetch.file, fetch.target, Progress("f.bin", fetch.shown, interval=0, note=note))
     lines = fetch.shown.getvalue().splitlines()
     assert lines[-1].startswith("f.bin: 700.0 kB of 700.0 kB (100 %)") and "\r" not in fetch.shown.getvalue()
-    assert any(" left" in line for line in lines) and note.read_text().rstrip() == lines[-1]
+    assert any(" left" in line for line in lines) and note.read_text(encoding="utf-8").rstrip() == lines[-1]
 
 
 def test_a_terminal_gets_a_bar():

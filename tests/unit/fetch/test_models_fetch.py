@@ -48,11 +48,11 @@ def test_a_bundle_over_http(run, server, published):
     for name, tensor in files.fair_esm().state_dict().items():
         if name in saved:
             np.testing.assert_array_equal(saved[name], tensor.numpy())
-    card = yaml.safe_load((run.bundle / "classifiers/tiny_500/classifier.yml").read_text())
+    card = yaml.safe_load((run.bundle / "classifiers/tiny_500/classifier.yml").read_text(encoding="utf-8"))
     assert (card["name"], card["licence"], card["source"]) == ("tiny_500", "MIT", f"{server.url}/500_model.pth")
-    manifest = yaml.safe_load((run.bundle / "manifest.yml").read_text())["files"]
+    manifest = yaml.safe_load((run.bundle / "manifest.yml").read_text(encoding="utf-8"))["files"]
     assert manifest["encoders/dnabert_s/tokenizer.json"]["licence"] == "Apache-2.0"
-    records = yaml.safe_load((run.bundle / "sources.lock.yml").read_text())["files"]
+    records = yaml.safe_load((run.bundle / "sources.lock.yml").read_text(encoding="utf-8"))["files"]
     for path in ("esm2.pt", "500_model.pth", "dnabert_s/pytorch_model.bin", "dnabert_s/config.json"):
         expected = hashlib.sha256((published / path).read_bytes()).hexdigest()
         assert records[f"{server.url}/{path}"]["sha256"] == expected
@@ -124,15 +124,15 @@ def test_a_file_of_unknown_hash_that_is_no_model_leaves_nothing(run, server, con
         run()
     assert not (run.bundle / "encoders/esm2_tiny").exists()
     assert not [n for n in run.names() if "esm2" in n]
-    records = yaml.safe_load((run.bundle / "sources.lock.yml").read_text())["files"]
+    records = yaml.safe_load((run.bundle / "sources.lock.yml").read_text(encoding="utf-8"))["files"]
     assert not [url for url in records if "esm2" in url]
     server.files["/esm2.pt"] = whole
     assert run().names() == WHOLE
 
 
 def test_another_shape_than_expected_is_refused(run, server):
-    text = run.sources.read_text().replace("layers: 2", "layers: 36")
-    run.sources.write_text(text)
+    text = run.sources.read_text(encoding="utf-8").replace("layers: 2", "layers: 36")
+    run.sources.write_text(text, encoding="utf-8")
     with pytest.raises(DownloadError, match="it is another model"):
         run()
 
@@ -166,20 +166,22 @@ def test_a_colleagues_records_are_insisted_on(run, server, tmp_path, published):
     other = Run(tmp_path, server.url, published)
     other.bundle = tmp_path / "fresh"
     other.bundle.mkdir()
-    records = (run.bundle / "sources.lock.yml").read_text()
+    records = (run.bundle / "sources.lock.yml").read_text(encoding="utf-8")
     known = hashlib.sha256((published / "esm2.pt").read_bytes()).hexdigest()
-    (other.bundle / "sources.lock.yml").write_text(records.replace(known, "0" * 64))
+    (other.bundle / "sources.lock.yml").write_text(records.replace(known, "0" * 64), encoding="utf-8")
     with pytest.raises(DownloadError, match="The source has changed"):
         other()
-    (other.bundle / "sources.lock.yml").write_text(records)
+    (other.bundle / "sources.lock.yml").write_text(records, encoding="utf-8")
     other()
     encoder = "encoders/esm2_tiny/model.safetensors"
     assert other.names() == WHOLE and other.hashes()[encoder] == run.hashes()[encoder]
 
 
 def test_a_reported_hash_that_differs_is_a_warning(run, server):
-    text = run.sources.read_text().replace("esm2.pt: {}", "esm2.pt: {reported: {size: 5, sha256: 'beef'}}")
-    run.sources.write_text(text)
+    text = run.sources.read_text(encoding="utf-8").replace(
+        "esm2.pt: {}", "esm2.pt: {reported: {size: 5, sha256: 'beef'}}"
+    )
+    run.sources.write_text(text, encoding="utf-8")
     run()
     warnings = [text for text in run.said if text.startswith("WARNING esm2.pt")]
     assert len(warnings) == 2 and "others reported beef" in warnings[1]

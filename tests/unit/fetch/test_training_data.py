@@ -23,7 +23,7 @@ def listed(path, url):
         | {"sha256": hashlib.sha256(content).hexdigest()}
         for (name, content), label in zip(FILES.items(), ("virus", "other"), strict=True)
     }
-    path.write_text(yaml.safe_dump({"format": 1, "files": files}, sort_keys=False))
+    path.write_text(yaml.safe_dump({"format": 1, "files": files}, sort_keys=False), encoding="utf-8")
     return path
 
 
@@ -33,11 +33,11 @@ def test_fetched_once_and_written_down(root, tmp_path):
         list_of = listed(tmp_path / "list.yml", server.url)
         command = [sys.executable, root / "bin/fetch_training_data.py", "--list", list_of, "--out", tmp_path / "data"]
         for _ in range(2):
-            done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+            done = subprocess.run(list(map(str, command)), capture_output=True, encoding="utf-8")
             assert done.returncode == 0, done.stderr
         assert [path for path, _ in server.requests] == ["/virus.fa", "/host.fa"], "what is there is not fetched again"
     assert {name: (tmp_path / "data" / name).read_bytes() for name in FILES} == FILES
-    rows = (tmp_path / "data/labelled.csv").read_text().splitlines()
+    rows = (tmp_path / "data/labelled.csv").read_text(encoding="utf-8").splitlines()
     assert rows == [
         "sample,fasta,label",
         f"virus,{tmp_path}/data/virus.fa,virus",
@@ -70,7 +70,7 @@ def test_the_list_that_comes_along_is_of_what_lies_beside_the_checkout(root):
 def test_the_one_command(root, tmp_path):
     """Which commands it runs, with a stand-in for Nextflow; the commands themselves have tests of their own."""
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/nextflow").write_text('#!/bin/sh\necho "$@" >> calls.txt\n')
+    (tmp_path / "bin/nextflow").write_text('#!/bin/sh\necho "$@" >> calls.txt\n', encoding="utf-8")
     (tmp_path / "bin/nextflow").chmod(0o755)
     data = root.parent / "shared/data/deepvirfinder_train"
     if not data.is_dir():
@@ -80,9 +80,9 @@ def test_the_one_command(root, tmp_path):
     python = Path(sys.executable).parent
     env = os.environ | {"PATH": f"{tmp_path}/bin:{python}:{os.environ['PATH']}", "FROM": str(tmp_path)}
     command = [root / "assets/training/small_model.sh", "made", "esm2_t6_8M", "--", "--epochs", "3"]
-    done = subprocess.run(list(map(str, command)), cwd=tmp_path, env=env, capture_output=True, text=True)
+    done = subprocess.run(list(map(str, command)), cwd=tmp_path, env=env, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
-    fetch, train = (tmp_path / "calls.txt").read_text().splitlines()
+    fetch, train = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
     assert "--workflow fetch_models --models made/models --encoders esm2_t6_8M --from" in fetch
     assert "--workflow train --input made/data/labelled.csv --models made/models" in train
     assert train.endswith("-resume --epochs 3") and "--classifier esm2_t6_8M_500" in train

@@ -22,7 +22,7 @@ def random_records(seed, n=60):
 
 def tables(tmp_path, records, name="out", **options):
     fasta = tmp_path / "in.fa"
-    fasta.write_text("".join(f">{i}\n{s}\n" for i, s in records))
+    fasta.write_text("".join(f">{i}\n{s}\n" for i, s in records), encoding="utf-8")
     manifest = extract("s", [fasta], tmp_path / name, chunk_length=500, shard_size=40, **options)
     shards = [pq.read_table(tmp_path / name / f"{s['name']}.parquet") for s in manifest["shards"]]
     rows = [row for shard in shards for row in shard.to_pylist()]

@@ -199,7 +199,7 @@ def test_a_damaged_file_fails_its_sample_as_a_whole(tmp_path):
     assert (manifest["sequences"], manifest["frames"], manifest["shards"]) == (0, 0, [])
     assert rows(tmp_path, "sequences") == rows(tmp_path, "chunks") == []
     assert not list((tmp_path / "out").glob("*shard*"))
-    assert json.loads((tmp_path / "out/s.manifest.json").read_text()) == manifest
+    assert json.loads((tmp_path / "out/s.manifest.json").read_text(encoding="utf-8")) == manifest
 
 
 def test_records_that_fail_alone(tmp_path):
@@ -270,10 +270,10 @@ def test_no_open_frame_gives_valid_empty_results(tmp_path):
 
 def test_script_says_what_failed_and_exits_0(root, tmp_path):
     """The sample is accounted for; the run's end, not this task, makes the exit status."""
-    (tmp_path / "x.fa").write_text("no fasta")
+    (tmp_path / "x.fa").write_text("no fasta", encoding="utf-8")
     command = [sys.executable, root / "bin/extract_frames.py", "--sample", "s", "--fasta", "x.fa"]
     done = subprocess.run(
-        [*command, "--chunk_length", "500", "--out", "o"], cwd=tmp_path, capture_output=True, text=True
+        [*command, "--chunk_length", "500", "--out", "o"], cwd=tmp_path, capture_output=True, encoding="utf-8"
     )
     assert done.returncode == 0
     assert "sample s failed: x.fa: not a FASTA file" in done.stderr

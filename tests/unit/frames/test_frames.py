@@ -102,7 +102,7 @@ def test_whole_files_equal_the_per_codon_way(tmp_path):
     """Long records, many shards, windows that split a record: nothing depends on how the work is cut."""
     rng = np.random.default_rng(7)
     path = tmp_path / "in.fa"
-    with path.open("w") as out:
+    with path.open("w", encoding="utf-8") as out:
         for i, length in enumerate([1, 2, 3, 499, 500, 501, 40_000, 1234, 7]):
             letters = rng.choice(list("ACGTN"), p=[0.3, 0.2, 0.28, 0.2, 0.02], size=length)
             text = "".join(letters) if i % 2 else "".join(letters).replace("T", "C")  # without T there is no stop

@@ -182,7 +182,7 @@ def test_stops_inside_by_hand():
 
 
 def test_the_script_knows_the_codes(root, tmp_path):
-    (tmp_path / "x.fa").write_text(">a\n" + "ATGTGAGCA" * 20 + "\n")
+    (tmp_path / "x.fa").write_text(">a\n" + "ATGTGAGCA" * 20 + "\n", encoding="utf-8")
     command = [sys.executable, root / "bin/extract_frames.py", "--sample", "s", "--fasta", "x.fa", "--out", "o"]
     for code, open_frames_of_it in (("1", 0), ("4", 1), ("auto", 0)):
         subprocess.run(
@@ -191,6 +191,6 @@ def test_the_script_knows_the_codes(root, tmp_path):
         (row,) = pq.read_table(tmp_path / "o/s.chunks.parquet").to_pylist()
         assert row["open_frames"] & 1 == open_frames_of_it
         expected = code if code == "auto" else int(code)
-        assert json.loads((tmp_path / "o/s.manifest.json").read_text())["genetic_code"] == expected
+        assert json.loads((tmp_path / "o/s.manifest.json").read_text(encoding="utf-8"))["genetic_code"] == expected
     done = subprocess.run([*command, "--chunk_length", "500", "--genetic_code", "2"], cwd=tmp_path, capture_output=True)
     assert done.returncode == 2

@@ -129,17 +129,19 @@ def test_script(root, tmp_path):
             {"name": f"{sample}.shard_{i:05d}", "frames": 10, "dnabert_s_tokens": 1000, "esm2_tokens": 2000}
             for i in range(1, shards + 1)
         ]
-        (manifests / f"{sample}.manifest.json").write_text(json.dumps({"sample": sample, "shards": rows}))
+        (manifests / f"{sample}.manifest.json").write_text(
+            json.dumps({"sample": sample, "shards": rows}), encoding="utf-8"
+        )
     command = [sys.executable, root / "bin/pack_bins.py", "--manifests", manifests, "--out", tmp_path / "plan.json"]
     subprocess.run([*command, "--tasks_per_encoder", "2"], check=True, capture_output=True)
-    plan = json.loads((tmp_path / "plan.json").read_text())
+    plan = json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))
     for encoder, tokens in (("dnabert_s", 5000), ("esm2", 10_000)):
         packed = plan["encoders"][encoder]
         names = sorted(n for b in packed["tasks"] for n in b["shards"])
         assert names == ["a.shard_00001", "a.shard_00002", "b.shard_00001", "b.shard_00002", "b.shard_00003"]
         assert packed["total_load"] == tokens
         assert packed["balance"] == pytest.approx(3 / 2.5)
-    done = subprocess.run([*command, "--gpus", "0"], capture_output=True, text=True)
+    done = subprocess.run([*command, "--gpus", "0"], capture_output=True, encoding="utf-8")
     assert done.returncode == 2
     assert "--gpus" in done.stderr
 

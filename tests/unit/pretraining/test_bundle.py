@@ -70,9 +70,9 @@ def test_the_pipeline_gives_the_mean_of_the_members_centred(trained, tmp_path, s
     expected /= expected.sum(axis=1, keepdims=True)
     assert np.allclose(classes, expected, atol=5e-3)  # the encoder's layers have 16 bits
     assert np.allclose(both[:, 1], expected[:, :2].sum(axis=1), atol=5e-3)
-    config = json.loads((tmp_path / "encoders/compact/config.json").read_text())
+    config = json.loads((tmp_path / "encoders/compact/config.json").read_text(encoding="utf-8"))
     assert (config["hidden_size"], config["embedding_size"]) == (24, 10)
-    assert yaml.safe_load((folder / "classifier.yml").read_text())["title"] == "t"
+    assert yaml.safe_load((folder / "classifier.yml").read_text(encoding="utf-8"))["title"] == "t"
 
 
 def test_a_bundle_that_is_too_large_is_refused(trained, tmp_path, monkeypatch):

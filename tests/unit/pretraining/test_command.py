@@ -39,7 +39,7 @@ def corpus(tmp_path):
     judging.mkdir(parents=True)
     known = genes(rng, host, 1)[0]
     records["gi|1|ref|NC_900000.1|:1-9"] = known
-    markers.write_text("".join(f">{n}\n{s}\n" for n, s in records.items()))
+    markers.write_text("".join(f">{n}\n{s}\n" for n, s in records.items()), encoding="utf-8")
     for file, weight in (("virus_tr.fa.gz", viral), ("host_tr.fa.gz", host)):
         fragments = ["".join(genes(rng, weight, 8))[:3000] for _ in range(12)]
         if weight is host:
@@ -68,15 +68,15 @@ def test_from_the_package_to_the_bundle(corpus, small, monkeypatch, capsys):
     arguments = {name: corpus / name for name in ("packages", "work", "bundle", "judging")}
     monkeypatch.setattr(sys, "argv", ["pretraining", *(str(x) for n, p in arguments.items() for x in (f"--{n}", p))])
     main()
-    left_out = (corpus / "work/left_out.tsv").read_text()
+    left_out = (corpus / "work/left_out.tsv").read_text(encoding="utf-8")
     assert "NC_900000.1|:1-9\tprokaryote\tshares a 31-mer" in left_out
-    found = json.loads((corpus / "work/figures.json").read_text())
+    found = json.loads((corpus / "work/figures.json").read_text(encoding="utf-8"))
     assert found["500"]["choose"]["3000"]["auroc"] > 0.9 and "report" not in found["500"]
     for name in ("compact_500", "compact_300"):
         card = read_classifier(corpus / "bundle/classifiers" / name)
         assert card.chunk_length == int(name[-3:]) and card.calibration
     script = [sys.executable, ROOT / "bin/check_models.py", "--models", corpus / "bundle", "--full"]
-    checked = subprocess.run(script, capture_output=True, text=True)
+    checked = subprocess.run(script, capture_output=True, encoding="utf-8")
     assert checked.returncode == 0, checked.stderr
     weights = (corpus / "bundle/encoders/compact/model.safetensors").read_bytes()
     monkeypatch.setattr(recipe, "train_member", None)  # all is there

@@ -24,7 +24,7 @@ def markers(rng, tmp_path):
     genes |= {f"gi|5|ref|NC_000001.1|:{a}-{a + 299}": gene(rng, 100) for a in (1, 900)}
     genes |= {"gi|9|ref|XM_000001.1|:1-300": gene(rng, 100), "NC_000009": "ACGTN" * 60}
     path = tmp_path / "markers.fasta"
-    path.write_text("".join(f">{name}\n{s[:70]}\n{s[70:]}\n" for name, s in genes.items()))
+    path.write_text("".join(f">{name}\n{s[:70]}\n{s[70:]}\n" for name, s in genes.items()), encoding="utf-8")
     return path, genes
 
 
@@ -46,7 +46,7 @@ def test_records_are_read_whole_and_told_apart(markers):
 def test_what_is_no_fasta_is_refused(tmp_path):
     from pretraining.corpus import read_markers
 
-    (tmp_path / "x").write_text("hello\n")
+    (tmp_path / "x").write_text("hello\n", encoding="utf-8")
     with pytest.raises(SystemExit, match="no FASTA"):
         read_markers(tmp_path / "x")
 

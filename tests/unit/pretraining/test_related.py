@@ -77,7 +77,7 @@ def test_what_is_left_out_and_why(tmp_path, capsys):
     word, viral = b"shares a 31-mer with judging genomes", b"host gene of viral words"
     assert reason.tolist() == [b"", viral, word, b"", word, b"shorter than 90 bases"]
     write_log(tmp_path / "left_out.tsv", kind, np.array([b"a", b"b", b"c", b"d", b"e", b"f"]), reason)
-    lines = (tmp_path / "left_out.tsv").read_text().splitlines()
+    lines = (tmp_path / "left_out.tsv").read_text(encoding="utf-8").splitlines()
     assert lines[1] == "b\tprokaryote\thost gene of viral words" and len(lines) == 5
     assert "2 genes kept" in capsys.readouterr().out
 

@@ -68,11 +68,11 @@ def test_complete_run(tmp_path):
 )
 def test_tables_of_all_samples_are_held_against_the_samples(tmp_path, collected, failed, told):
     sim.write_run(tmp_path, [sim.summary("a", 3, 4, 5, 1), sim.summary("b", 0, 7)], None, [])
-    expected = json.loads((tmp_path / "expected.json").read_text()) | {"collected": True}
-    (tmp_path / "expected.json").write_text(json.dumps(expected))
-    (tmp_path / "failed.json").write_text(json.dumps(failed))
+    expected = json.loads((tmp_path / "expected.json").read_text(encoding="utf-8")) | {"collected": True}
+    (tmp_path / "expected.json").write_text(json.dumps(expected), encoding="utf-8")
+    (tmp_path / "failed.json").write_text(json.dumps(failed), encoding="utf-8")
     if collected:
-        (tmp_path / "run.collected.json").write_text(json.dumps(collected))
+        (tmp_path / "run.collected.json").write_text(json.dumps(collected), encoding="utf-8")
     names = {n: tmp_path / f"{n}.json" for n in ("expected", "failed")}
     run = read_run(
         tmp_path / "summaries",
@@ -154,9 +154,9 @@ def test_highest_attempt_counts_and_a_damaged_file_is_named(tmp_path):
     plan = sim.plan(["a"], tasks=1)
     sim.write_run(tmp_path, [sim.summary("a", 1)], plan, sim.reports_of(plan))
     second = {**sim.reports_of(plan)[1], "attempt": 2, "tokens": 5}
-    (tmp_path / "task_reports" / "0.report.json").write_text(json.dumps(second))
-    (tmp_path / "task_reports" / "z.report.json").write_text('{"task": "esm2_00')
-    (tmp_path / "summaries" / "z.summary.json").write_text("{}")
+    (tmp_path / "task_reports" / "0.report.json").write_text(json.dumps(second), encoding="utf-8")
+    (tmp_path / "task_reports" / "z.report.json").write_text('{"task": "esm2_00', encoding="utf-8")
+    (tmp_path / "summaries" / "z.summary.json").write_text("{}", encoding="utf-8")
     run = load(tmp_path)
     assert run.task_reports["esm2_001"]["tokens"] == 5
     assert [line.split(":")[0] for line in run.unreadable] == ["z.summary.json", "z.report.json"]
@@ -170,7 +170,7 @@ def test_no_reports_at_all(tmp_path):
 
 
 def test_damaged_plan_is_an_input_error(tmp_path):
-    (tmp_path / "plan.json").write_text("{")
+    (tmp_path / "plan.json").write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match=r"plan\.json"):
         read_run(None, None, tmp_path / "plan.json")
 
@@ -246,14 +246,18 @@ def test_tables_keep_their_columns_whatever_an_id_holds(tmp_path):
     _, tasks, outcome = write(tmp_path, [sim.summary("a", 1)], plan, reports)
     write_tasks(tasks, tmp_path / "embedding_tasks.tsv")
     write_failures(outcome.failures, tmp_path / "failures.tsv")
-    task_rows = list(csv.DictReader((tmp_path / "embedding_tasks.tsv").open(), delimiter="\t", quoting=csv.QUOTE_NONE))
+    task_rows = list(
+        csv.DictReader(
+            (tmp_path / "embedding_tasks.tsv").open(encoding="utf-8"), delimiter="\t", quoting=csv.QUOTE_NONE
+        )
+    )
     assert [(r["task"], r["state"], r["processed"]) for r in task_rows] == [
         ("dnabert_s_001", "done", "1003"),
         ("dnabert_s_002", "done", "1006"),
         ("esm2_001", "done", "1003"),
         ("esm2_002", "missing", ""),
     ]
-    lines = (tmp_path / "failures.tsv").read_text().splitlines()
+    lines = (tmp_path / "failures.tsv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 3
     assert {line.count("\t") for line in lines} == {6}
     assert lines[2].endswith("odd\\treason")

@@ -49,14 +49,14 @@ def report(root, tmp_path, summaries, plan, reports, expected=None):
     # A settings file of the user's own must not matter.
     home = tmp_path / "home"
     home.mkdir()
-    (home / ".multiqc_config.yaml").write_text("title: SOMETHING ELSE\ntemplate: simple\n")
+    (home / ".multiqc_config.yaml").write_text("title: SOMETHING ELSE\ntemplate: simple\n", encoding="utf-8")
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     env = {"PATH": "/usr/bin:/bin", "HOME": str(home), "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)}
-    done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", env=env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert not list(temporary.iterdir())
-    page = (out / "multiqc_report.html").read_text()
+    page = (out / "multiqc_report.html").read_text(encoding="utf-8")
     ours = Elements()
     ours.feed(page[page.index(OURS) :])
     return out, page, ours, done
@@ -91,7 +91,7 @@ def test_failures_and_missing_tasks_are_shown(hostile):
     assert "task esm2_002: no result: it failed; 1,006 frames" in text
     assert "the record is empty" in text
     assert "problem: task esm2_002" in done.stdout
-    summary = json.loads((out / "summary.json").read_text())
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     assert summary["complete"] is False and summary["missing_tasks"] == ["esm2_002"]
 
 
@@ -102,14 +102,14 @@ def test_the_card_citation_parameters_and_versions_are_shown(hostile):
 
 
 def test_versions_have_those_of_the_report_itself(hostile):
-    versions = json.loads((hostile[0] / "versions.json").read_text())
+    versions = json.loads((hostile[0] / "versions.json").read_text(encoding="utf-8"))
     assert versions["PREDICT:EMBED_ESM2"]["torch"] == "2.11.0"
     assert versions["REPORT"]["multiqc"] == metadata.version("multiqc")
     assert metadata.version("multiqc") in hostile[2].words
 
 
 def test_dnabert_s_is_cited_as_in_the_list_of_citations(root, hostile):
-    listed = (root / "CITATIONS.md").read_text().replace("*", "")
+    listed = (root / "CITATIONS.md").read_text(encoding="utf-8").replace("*", "")
     (cited,) = (w for w in hostile[2].words if w.startswith("Zhou Z"))
     assert cited.split("embeddings. ")[1] in listed
 
@@ -148,7 +148,9 @@ def page_of(root, tmp_path, *summaries):
 
     sim.write_run(tmp_path / "in", list(summaries), None, [], {"lost": ["lost.fa"]} if not summaries else None)
     run = read_run(tmp_path / "in" / "summaries", None, expected=tmp_path / "in" / "expected.json")
-    page = write_page(run, judge(run, []), root / "assets" / "multiqc_config.yml", tmp_path / "out").read_text()
+    page = write_page(run, judge(run, []), root / "assets" / "multiqc_config.yml", tmp_path / "out").read_text(
+        encoding="utf-8"
+    )
     ours = Elements()
     ours.feed(page[page.index(OURS) :])
     return " ".join(ours.words)
@@ -176,7 +178,7 @@ def test_banner(tmp_path, summary, words):
 def sections(tmp_path, add, summaries, models=None):
     """{name: content} of the sections that `add` adds for a run."""
     sim.write_run(tmp_path, summaries, None, [])
-    (tmp_path / "models.json").write_text(json.dumps(models or {}))
+    (tmp_path / "models.json").write_text(json.dumps(models or {}), encoding="utf-8")
     run = read_run(tmp_path / "summaries", None, models=tmp_path / "models.json")
     module = BaseMultiqcModule(name="x", anchor="x")
     add(module, run)
@@ -341,7 +343,7 @@ def test_a_thousand_samples_and_tasks_stay_small_and_say_what_is_capped(root, tm
     assert "500 of 20,000 viral sequences" in text
     assert "500 of the 1,000 rows of" in text
     assert "more failures are not in it" not in text
-    assert len(json.loads((out / "summary.json").read_text())["per_sample"]) == 1000
+    assert len(json.loads((out / "summary.json").read_text(encoding="utf-8"))["per_sample"]) == 1000
     assert "problems more, all in summary.json" in done.stdout
 
 

@@ -29,9 +29,9 @@ def compact(root):
 def pieces(root, tmp_path):
     """3 kb pieces of E. coli and of phage lambda, a scrap, a record without a sequence."""
     path = tmp_path / "pieces.fa"
-    with path.open("w") as out:
+    with path.open("w", encoding="utf-8") as out:
         for name in ("ecoli", "lambda"):
-            with gzip.open(root / f"assets/example/{name}.fa.gz", "rt") as text:
+            with gzip.open(root / f"assets/example/{name}.fa.gz", "rt", encoding="utf-8") as text:
                 genome = str(next(SeqIO.parse(text, "fasta")).seq)
             for i in range(0, 30_000, 3000):
                 out.write(f">{name}_{i}\n{genome[i : i + 3000]}\n")
@@ -111,7 +111,7 @@ def test_what_is_left_out_is_accounted_for(compact, pieces, tmp_path):
 def test_another_file_than_was_screened(compact, pieces, tmp_path):
     pq.write_table(screen([pieces], *compact, 0.95), tmp_path / "screened.parquet")
     other = tmp_path / "other.fa"
-    other.write_text(pieces.read_text().replace("scrap\n", "scrap\nA"))
+    other.write_text(pieces.read_text(encoding="utf-8").replace("scrap\n", "scrap\nA"), encoding="utf-8")
     manifest = extract("s", [other], tmp_path / "t", chunk_length=500, screened=Screened(tmp_path / "screened.parquet"))
     assert manifest["state"] == "failed" and "has changed since it was screened" in manifest["reason"]
 

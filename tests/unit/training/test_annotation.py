@@ -84,7 +84,7 @@ def test_chunks_with_other_letters_are_left_out(genome):
 
 
 def test_packed_and_renamed(genome):
-    text = (genome / "hosts.gb").read_text()
+    text = (genome / "hosts.gb").read_text(encoding="utf-8")
     (genome / "hosts.gb.gz").write_bytes(gzip.compress(text.encode()))
     assert counted(genome, genome / "hosts.gb.gz").equals(counted(genome, genome / "hosts.gb"))
     proteins = read_proteins(genome / "hosts.gb")
@@ -99,6 +99,6 @@ def test_packed_and_renamed(genome):
     ],
 )
 def test_an_annotation_that_cannot_be_used(genome, change, said):
-    (genome / "hosts.gb").write_text(change((genome / "hosts.gb").read_text()))
+    (genome / "hosts.gb").write_text(change((genome / "hosts.gb").read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(InputError, match=said):
         counted(genome, genome / "hosts.gb")

@@ -36,7 +36,7 @@ def trained(tmp_path_factory):
         write_sample(folder, models, name, ids, np.full((120, 1), value), seed)
         drawn = random.Random(seed)
         fasta = (f">{i}\n{''.join(drawn.choices('ACGT', k=800))}\n" for i in ids)
-        (folder / f"{name}.fa").write_text("".join(fasta))
+        (folder / f"{name}.fa").write_text("".join(fasta), encoding="utf-8")
     listed_models(models, folder / "models.json")
     split_table(folder, {"phages": "virus", "bacteria": "other"}, lambda r: r.split("|")[0], test=0.3)
     run_training(training_order(folder, "all", recipe="ensemble"))
@@ -56,7 +56,7 @@ def calibrate(folder, out="out", **changes) -> dict:
 
 @pytest.fixture(scope="module")
 def found(trained):
-    (trained / "texts.yml").write_text("title: Mine\ndata: made up\nlicence: MIT\n")
+    (trained / "texts.yml").write_text("title: Mine\ndata: made up\nlicence: MIT\n", encoding="utf-8")
     return calibrate(trained, texts=trained / "texts.yml")
 
 
@@ -84,7 +84,7 @@ def test_whole_sequences_and_chunks_are_scored_as_classify_does(trained):
 
 
 def test_the_card(trained, found):
-    card = yaml.safe_load((trained / "out/mine/classifier.yml").read_text())
+    card = yaml.safe_load((trained / "out/mine/classifier.yml").read_text(encoding="utf-8"))
     assert (card["title"], card["licence"], card["training"]["data"]) == ("Mine", "MIT", "made up")
     assert "data" not in card
     assert read_calibration(card["calibration"]) is not None
@@ -138,7 +138,7 @@ def test_equal_input_gives_equal_bytes(root, trained, found):
     command += ["--fasta", trained / "phages.fa", trained / "bacteria.fa"]
     for name, path in (("split", "split.parquet"), ("tables", "tables"), ("embeddings", "embeddings")):
         command += [f"--{name}", trained / path]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     assert "mine beats the" in done.stdout
     for file in ("mine/classifier.yml", "mine/model.safetensors", "evaluation.json", "test_scores.tsv"):
@@ -150,6 +150,6 @@ def test_json_is_json(found):
 
 
 def test_texts_that_cannot_be(trained):
-    (trained / "wrong.yml").write_text("titel: Mine\n")
+    (trained / "wrong.yml").write_text("titel: Mine\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"wrong.yml: may hold title, purpose"):
         calibrate(trained, "wrong", texts=trained / "wrong.yml")

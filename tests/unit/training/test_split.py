@@ -79,16 +79,16 @@ def sample(tmp_path):
         write_sample(tmp_path, models, name, ids, pl.DataFrame({"x": [0.0] * 12}).to_numpy(), number)
         sheet.append({"sample": name, "files": [{"name": f"{name}.fa", "label": label, "group": "", "split": ""}]})
         text = "".join(f">{i}\n{dna(1000 * number + k)}\n" for k, i in enumerate(ids))
-        (tmp_path / f"{name}.fa").write_text(text)
-    (tmp_path / "sheet.json").write_text(json.dumps(sheet))
+        (tmp_path / f"{name}.fa").write_text(text, encoding="utf-8")
+    (tmp_path / "sheet.json").write_text(json.dumps(sheet), encoding="utf-8")
     return tmp_path
 
 
 def shared_out(folder, least=30, **changes):
-    sheet = json.loads((folder / "sheet.json").read_text())
+    sheet = json.loads((folder / "sheet.json").read_text(encoding="utf-8"))
     for name, change in changes.items():
         next(s for s in sheet if s["sample"] == name)["files"][0].update(change)
-    (folder / "sheet.json").write_text(json.dumps(sheet))
+    (folder / "sheet.json").write_text(json.dumps(sheet), encoding="utf-8")
     files = read_sheet(folder / "sheet.json")
     found = with_families(read_records(files, folder / "tables"), [folder / f.name for f in files], least)
     return split(found, 0.2, 0.3, 1)
@@ -104,9 +104,9 @@ def test_from_files(sample):
 
 
 def test_relatives_on_two_sides_are_refused(sample):
-    hosts = (sample / "hosts.fa").read_text().split("\n")
+    hosts = (sample / "hosts.fa").read_text(encoding="utf-8").split("\n")
     hosts[1] = dna(0)[:300] + hosts[1][300:]  # of the first phage
-    (sample / "hosts.fa").write_text("\n".join(hosts))
+    (sample / "hosts.fa").write_text("\n".join(hosts), encoding="utf-8")
     found = shared_out(sample)
     assert found["side"][0] == found["side"][12] and found["family"][0] == found["family"][12]
     with pytest.raises(InputError, match=r"near relatives: 'NC_100000.0' .*to train, 'NC_100100.0' .*to test"):
@@ -120,7 +120,9 @@ def test_a_group_may_be_given(sample):
 
 
 def test_files_that_changed_since_are_refused(sample):
-    (sample / "hosts.fa").write_text((sample / "hosts.fa").read_text().replace(">NC_100103", ">NC_999999"))
+    (sample / "hosts.fa").write_text(
+        (sample / "hosts.fa").read_text(encoding="utf-8").replace(">NC_100103", ">NC_999999"), encoding="utf-8"
+    )
     with pytest.raises(InputError, match=r"NC_100103.1': the FASTA files have changed"):
         shared_out(sample)
 

@@ -45,7 +45,7 @@ def setting(tmp_path):
 def train(folder, out="out", **changes) -> dict:
     """Train in this process; returns training.json."""
     run_training(training_order(folder, out, **changes))
-    return json.loads((folder / out / "training.json").read_text())
+    return json.loads((folder / out / "training.json").read_text(encoding="utf-8"))
 
 
 def test_training(root, setting):
@@ -63,7 +63,7 @@ def test_training(root, setting):
     command += ["--encoders", "dnabert_s,esm2", "--out", setting / "again"]
     for name in ("split", "models", "tables", "embeddings"):
         command += [f"--{name}", getattr(training_order(setting), name)]
-    second = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    second = subprocess.run(command, capture_output=True, encoding="utf-8", env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert "AUROC of test frames" in second.stdout, second.stderr
     for file in ("classifier.yml", "model.safetensors", "training.json"):
         assert (setting / "out" / file).read_bytes() == (setting / "again" / file).read_bytes(), "to the byte"
@@ -97,7 +97,7 @@ def test_an_encoder_alone(setting):
     found = train(setting, kinds=("esm2",))
     assert found["encoders"] == ["esm2"]
     assert found["frames"]["test"]["auroc"] < 0.75, "its values are noise"
-    card = yaml.safe_load((setting / "out/classifier.yml").read_text())
+    card = yaml.safe_load((setting / "out/classifier.yml").read_text(encoding="utf-8"))
     assert [e["kind"] for e in card["encoders"]] == ["esm2"]
 
 
@@ -127,7 +127,7 @@ def test_frames_that_failed_are_left_out_and_counted(setting):
 
 def edit_manifest(folder, **changes):
     path = folder / "tables/phages.manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
 
 
 def no_viruses_in(folder, side):
@@ -165,7 +165,7 @@ def test_errors(setting, fault):
 
 def test_embeddings_of_another_bundle_are_refused(setting):
     path = setting / "models.json"
-    path.write_text(path.read_text().replace('"sha256": "', '"sha256": "0'))
+    path.write_text(path.read_text(encoding="utf-8").replace('"sha256": "', '"sha256": "0'), encoding="utf-8")
     with pytest.raises(VirnucproError, match="no encoder of this bundle made the dnabert_s embeddings") as error:
         train(setting)
     assert error.value.code == 66
@@ -183,7 +183,7 @@ def test_usage_errors_are_one_line(root, tmp_path, more, message):
     command = [sys.executable, root / "bin/train_classifier.py", "--name", "mine", "--out", tmp_path / "out"]
     for name in ("split", "models", "tables", "embeddings"):
         command += [f"--{name}", tmp_path / name]
-    ran = subprocess.run([*command, *more], capture_output=True, text=True)
+    ran = subprocess.run([*command, *more], capture_output=True, encoding="utf-8")
     assert (ran.returncode, ran.stderr.count("\n")) == (2, 1), ran.stderr
     assert message in ran.stderr
 

@@ -243,7 +243,7 @@ def test_time_that_is_over(verify, whole):
 def test_other_frames_than_virnucpros(verify, whole, golden, tmp_path):
     values = shutil.copytree(golden, tmp_path / "golden")
     path = values / "test_with_orfs.fa"
-    path.write_text(path.read_text().replace("ATGGCTAGC", "ATGGCTAGG", 1))
+    path.write_text(path.read_text(encoding="utf-8").replace("ATGGCTAGC", "ATGGCTAGG", 1), encoding="utf-8")
     assert of(verify(whole, values=values), FAILED) == ["frames"]
 
 
@@ -267,7 +267,7 @@ def test_no_bundle(verify, tmp_path):
 
 def test_an_encoder_that_cannot_be_read(verify, bundle):
     """The other encoder is checked; what needs this one is not."""
-    with (bundle / "encoders/esm2_t36_3B/config.json").open("a") as config:
+    with (bundle / "encoders/esm2_t36_3B/config.json").open("a", encoding="utf-8") as config:
         config.write("}")
     found = verify(bundle)
     assert set(of(found, FAILED)) == {"esm2_t36_3B", "encoders/esm2_t36_3B/config.json"}

@@ -75,7 +75,7 @@ def test_finished_tasks_are_looked_at_once(tmp_path, monkeypatch):
     for i in range(300):
         folder = work / f"{i % 16:02x}" / f"{i:030d}"
         folder.mkdir(parents=True)
-        (folder / ".exitcode").write_text("0")
+        (folder / ".exitcode").write_text("0", encoding="utf-8")
     write_plan(work)
     task = FakeTask(work, "esm2_001", 10)
     settle(work)

@@ -18,7 +18,7 @@ def command(root, *args):
 
 
 def watch(root, *args, **more):
-    return subprocess.run(command(root, *args), capture_output=True, text=True, timeout=60, **more)
+    return subprocess.run(command(root, *args), capture_output=True, encoding="utf-8", timeout=60, **more)
 
 
 def finish(work, skip=()):
@@ -53,7 +53,7 @@ def test_pipe_once(root, tmp_path):
 
 def test_pipe_until_the_end(root, tmp_path):
     """It waits for the run to begin, joins, and leaves by itself when all is done."""
-    watcher = subprocess.Popen(command(root, tmp_path), stdout=subprocess.PIPE, text=True)
+    watcher = subprocess.Popen(command(root, tmp_path), stdout=subprocess.PIPE, encoding="utf-8")
     time.sleep(1)
     finish(tmp_path / "work")
     out, _ = watcher.communicate(timeout=30)
@@ -80,7 +80,9 @@ def test_a_wrong_folder_is_an_error_of_use(root, tmp_path):
 
 
 def test_interrupt_leaves_quietly(root, tmp_path):
-    watcher = subprocess.Popen(command(root, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    watcher = subprocess.Popen(
+        command(root, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    )
     assert "no embedding task" in watcher.stdout.readline()
     watcher.send_signal(signal.SIGINT)
     _, err = watcher.communicate(timeout=20)
@@ -94,7 +96,7 @@ class Terminal:
         self.socket = str(folder / "tmux")
 
     def tmux(self, *args):
-        done = subprocess.run(["tmux", "-S", self.socket, *args], capture_output=True, text=True, timeout=20)
+        done = subprocess.run(["tmux", "-S", self.socket, *args], capture_output=True, encoding="utf-8", timeout=20)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -110,12 +110,12 @@ def test_events_of_another_runs_plan_do_not_count(work):
 
 
 def test_the_plan_at_work_is_the_one_with_the_latest_events(work):
-    old = json.loads((work / "00" / ("f" * 30) / "plan.json").read_text())
+    old = json.loads((work / "00" / ("f" * 30) / "plan.json").read_text(encoding="utf-8"))
     other = work / "01" / ("e" * 30)
     other.mkdir(parents=True)
     for part in old["encoders"].values():
         part["tasks"] = [part["tasks"][0] | {"frames": 5}]
-    (other / "plan.json").write_text(json.dumps(old))
+    (other / "plan.json").write_text(json.dumps(old), encoding="utf-8")
     begin(work, "esm2_001", total=5, at=T0)
     begin(work, "esm2_001", total=1003, at=T0 + 100)
     _, snapshot = look(work, T0 + 100)
@@ -144,7 +144,7 @@ def test_without_a_plan_the_tasks_are_shown_but_the_end_is_not_known(tmp_path):
 def test_a_half_written_plan_is_read_when_it_is_whole(tmp_path):
     folder = tmp_path / "work" / "00" / ("f" * 30)
     folder.mkdir(parents=True)
-    (folder / "plan.json").write_text('{"format": 1, "enc')
+    (folder / "plan.json").write_text('{"format": 1, "enc', encoding="utf-8")
     run, snapshot = look(tmp_path / "work", T0)
     assert not snapshot.planned
     write_plan(tmp_path / "work")

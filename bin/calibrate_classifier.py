@@ -4,8 +4,10 @@
 import argparse
 from pathlib import Path
 
-from virnucpro.errors import run_main
-from virnucpro.training.calibrate import Order, run_calibration
+from virnucpro.errors import has_packages, run_main
+
+with has_packages():
+    from virnucpro.training.calibrate import Order, run_calibration
 
 
 def main() -> None:

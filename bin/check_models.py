@@ -5,19 +5,21 @@ import argparse
 import json
 from pathlib import Path
 
-from virnucpro.bundle.bundle import (
-    Bundle,
-    Encoder,
-    Selection,
-    check,
-    check_encoders,
-    check_second,
-    digest_of,
-    open_bundle,
-)
-from virnucpro.bundle.classifier import CLASSIFIER
-from virnucpro.errors import ModelError, run_main
-from virnucpro.files import whole
+from virnucpro.errors import ModelError, has_packages, run_main
+
+with has_packages():
+    from virnucpro.bundle.bundle import (
+        Bundle,
+        Encoder,
+        Selection,
+        check,
+        check_encoders,
+        check_second,
+        digest_of,
+        open_bundle,
+    )
+    from virnucpro.bundle.classifier import CLASSIFIER
+    from virnucpro.files import whole
 
 CARD = (
     "name",

@@ -5,19 +5,21 @@ import argparse
 import json
 from pathlib import Path
 
-import polars as pl
+from virnucpro.errors import ModelError, UsageError, has_packages, run_main
 
-from virnucpro.bundle.classifier import CLASSIFIER, Classifier, read_classifier
-from virnucpro.calling import region_files, results
-from virnucpro.calling.calibration import Calibration, call_by_rate, read_calibration, with_probabilities
-from virnucpro.calling.calls import call_chunks, call_sequences, check_accounts, deciding
-from virnucpro.calling.classes import class_of_sequences
-from virnucpro.calling.mlp import Mlp
-from virnucpro.calling.regions import viral_regions
-from virnucpro.calling.sample import read_sample
-from virnucpro.calling.scoring import score
-from virnucpro.calling.summary import summarise
-from virnucpro.errors import ModelError, UsageError, run_main
+with has_packages():
+    import polars as pl
+
+    from virnucpro.bundle.classifier import CLASSIFIER, Classifier, read_classifier
+    from virnucpro.calling import region_files, results
+    from virnucpro.calling.calibration import Calibration, call_by_rate, read_calibration, with_probabilities
+    from virnucpro.calling.calls import call_chunks, call_sequences, check_accounts, deciding
+    from virnucpro.calling.classes import class_of_sequences
+    from virnucpro.calling.mlp import Mlp
+    from virnucpro.calling.regions import viral_regions
+    from virnucpro.calling.sample import read_sample
+    from virnucpro.calling.scoring import score
+    from virnucpro.calling.summary import summarise
 
 
 def main() -> None:

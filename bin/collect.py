@@ -5,10 +5,12 @@ import argparse
 import json
 from pathlib import Path
 
-from virnucpro.collecting.fasta import copy_viruses, packed
-from virnucpro.collecting.names import joint_of
-from virnucpro.collecting.tables import ParquetTable, Source, columns_of, viral_lines
-from virnucpro.errors import run_main
+from virnucpro.errors import has_packages, run_main
+
+with has_packages():
+    from virnucpro.collecting.fasta import copy_viruses, packed
+    from virnucpro.collecting.names import joint_of
+    from virnucpro.collecting.tables import ParquetTable, Source, columns_of, viral_lines
 
 
 def main() -> None:

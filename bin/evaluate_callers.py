@@ -5,8 +5,10 @@ import argparse
 import json
 from pathlib import Path
 
-from virnucpro.errors import run_main
-from virnucpro.evaluation.paired import judge, read_tables
+from virnucpro.errors import has_packages, run_main
+
+with has_packages():
+    from virnucpro.evaluation.paired import judge, read_tables
 
 
 def main() -> None:

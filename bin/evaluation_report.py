@@ -5,8 +5,10 @@ import argparse
 import json
 from pathlib import Path
 
-from virnucpro.errors import run_main
-from virnucpro.report.tables import write_figures, write_json
+from virnucpro.errors import has_packages, run_main
+
+with has_packages():
+    from virnucpro.report.tables import write_figures, write_json
 
 
 def main() -> None:

@@ -5,12 +5,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from virnucpro import runtime
-from virnucpro.errors import run_main
-from virnucpro.frames.cuts import Cut
-from virnucpro.frames.extract import extract
-from virnucpro.frames.genetic_codes import RESIDUES
-from virnucpro.frames.screened import Screened
+from virnucpro.errors import has_packages, run_main
+
+with has_packages():
+    from virnucpro import runtime
+    from virnucpro.frames.cuts import Cut
+    from virnucpro.frames.extract import extract
+    from virnucpro.frames.genetic_codes import RESIDUES
+    from virnucpro.frames.screened import Screened
 
 
 def cut(text: str) -> Cut:

@@ -4,9 +4,11 @@
 import argparse
 from pathlib import Path
 
-from virnucpro.errors import UsageError, run_main
-from virnucpro.fetch.fetch import fetch
-from virnucpro.fetch.sources import read_sources, wanted_items
+from virnucpro.errors import UsageError, has_packages, run_main
+
+with has_packages():
+    from virnucpro.fetch.fetch import fetch
+    from virnucpro.fetch.sources import read_sources, wanted_items
 
 SOURCES = Path(__file__).resolve().parent.parent / "assets" / "models.yml"
 

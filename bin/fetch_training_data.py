@@ -4,8 +4,10 @@
 import argparse
 from pathlib import Path
 
-from virnucpro.errors import UsageError, run_main
-from virnucpro.fetch.training_data import fetch_training_data, read_list
+from virnucpro.errors import UsageError, has_packages, run_main
+
+with has_packages():
+    from virnucpro.fetch.training_data import fetch_training_data, read_list
 
 LIST = Path(__file__).resolve().parent.parent / "assets" / "training" / "deepvirfinder.yml"
 

@@ -5,17 +5,19 @@ import argparse
 import json
 from pathlib import Path
 
-from virnucpro.encoders.kinds import KINDS
-from virnucpro.errors import InputError, UsageError, run_main
-from virnucpro.packing.plan import (
-    LARGEST_TASK,
-    SMALLEST_TASK,
-    WEIGHTS,
-    ShardLoad,
-    number_of_bins,
-    plan_encoder,
-    unplanned,
-)
+from virnucpro.errors import InputError, UsageError, has_packages, run_main
+
+with has_packages():
+    from virnucpro.encoders.kinds import KINDS
+    from virnucpro.packing.plan import (
+        LARGEST_TASK,
+        SMALLEST_TASK,
+        WEIGHTS,
+        ShardLoad,
+        number_of_bins,
+        plan_encoder,
+        unplanned,
+    )
 
 
 def read_manifests(folder: Path) -> list[dict]:

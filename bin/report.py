@@ -4,11 +4,13 @@
 import argparse
 from pathlib import Path
 
-from virnucpro.errors import run_main
-from virnucpro.report.embedding_tasks import by_encoder, device_use, list_tasks
-from virnucpro.report.inputs import read_run
-from virnucpro.report.outcome import judge, machine_summary
-from virnucpro.report.tables import write_failures, write_json, write_tasks
+from virnucpro.errors import has_packages, run_main
+
+with has_packages():
+    from virnucpro.report.embedding_tasks import by_encoder, device_use, list_tasks
+    from virnucpro.report.inputs import read_run
+    from virnucpro.report.outcome import judge, machine_summary
+    from virnucpro.report.tables import write_failures, write_json, write_tasks
 
 
 def parse_args() -> argparse.Namespace:

@@ -4,10 +4,12 @@
 import argparse
 from pathlib import Path
 
-from virnucpro import formats, runtime
-from virnucpro.errors import run_main
-from virnucpro.frames.genetic_codes import RESIDUES
-from virnucpro.screening.screen import screen
+from virnucpro.errors import has_packages, run_main
+
+with has_packages():
+    from virnucpro import formats, runtime
+    from virnucpro.frames.genetic_codes import RESIDUES
+    from virnucpro.screening.screen import screen
 
 
 def main() -> None:

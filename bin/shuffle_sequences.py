@@ -5,11 +5,13 @@ import argparse
 import gzip
 from pathlib import Path
 
-import numpy as np
+from virnucpro.errors import has_packages, run_main
 
-from virnucpro.errors import run_main
-from virnucpro.evaluation.shuffle import shuffled
-from virnucpro.frames.fasta import read_fasta
+with has_packages():
+    import numpy as np
+
+    from virnucpro.evaluation.shuffle import shuffled
+    from virnucpro.frames.fasta import read_fasta
 
 
 def main() -> None:

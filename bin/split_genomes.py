@@ -5,10 +5,12 @@ import argparse
 import json
 from pathlib import Path
 
-from virnucpro.errors import UsageError, run_main
-from virnucpro.training.annotation import counted_frames
-from virnucpro.training.sheet import read_sheet
-from virnucpro.training.split import counts, read_records, split, with_families
+from virnucpro.errors import UsageError, has_packages, run_main
+
+with has_packages():
+    from virnucpro.training.annotation import counted_frames
+    from virnucpro.training.sheet import read_sheet
+    from virnucpro.training.split import counts, read_records, split, with_families
 
 
 def main() -> None:

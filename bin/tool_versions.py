@@ -6,11 +6,9 @@ import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-from virnucpro.environment import without_package
-from virnucpro.errors import EXIT_USAGE
+from virnucpro.errors import end_without
 
 try:
     print(json.dumps({"python": platform.python_version()} | {name: version(name) for name in sys.argv[1:]}))
 except PackageNotFoundError as e:
-    print(without_package(e.name), file=sys.stderr)
-    sys.exit(EXIT_USAGE)
+    end_without(e.name)

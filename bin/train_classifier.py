@@ -4,13 +4,15 @@
 import argparse
 from pathlib import Path
 
-from virnucpro.bundle.classifier import FRAMES
-from virnucpro.bundle.manifest import NAME
-from virnucpro.encoders.kinds import KINDS
-from virnucpro.errors import UsageError, run_main
-from virnucpro.runtime import wait_asleep
-from virnucpro.training.order import Order
-from virnucpro.training.recipes import RECIPES
+from virnucpro.errors import UsageError, has_packages, run_main
+
+with has_packages():
+    from virnucpro.bundle.classifier import FRAMES
+    from virnucpro.bundle.manifest import NAME
+    from virnucpro.encoders.kinds import KINDS
+    from virnucpro.runtime import wait_asleep
+    from virnucpro.training.order import Order
+    from virnucpro.training.recipes import RECIPES
 
 
 def main() -> None:

@@ -8,11 +8,13 @@ with 1. docs/verify.md describes every check.
 import argparse
 from pathlib import Path
 
-from virnucpro import runtime
-from virnucpro.errors import run_main
-from virnucpro.verify.shapes import ESM2_SHAPES
-from virnucpro.verify.task import run_verification
-from virnucpro.verify.verification import Wanted
+from virnucpro.errors import has_packages, run_main
+
+with has_packages():
+    from virnucpro import runtime
+    from virnucpro.verify.shapes import ESM2_SHAPES
+    from virnucpro.verify.task import run_verification
+    from virnucpro.verify.verification import Wanted
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 EXAMPLE = [ASSETS / "example" / name for name in ("lambda.fa.gz", "ecoli.fa.gz")]

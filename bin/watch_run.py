@@ -6,10 +6,12 @@ import argparse
 import time
 from pathlib import Path
 
-from virnucpro.errors import run_main
-from virnucpro.watch.loop import choose_view, follow
-from virnucpro.watch.state import FollowedRun
-from virnucpro.watch.work_folder import WorkFolder, find_work
+from virnucpro.errors import has_packages, run_main
+
+with has_packages():
+    from virnucpro.watch.loop import choose_view, follow
+    from virnucpro.watch.state import FollowedRun
+    from virnucpro.watch.work_folder import WorkFolder, find_work
 
 
 def parse_args() -> argparse.Namespace:

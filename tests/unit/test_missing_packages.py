@@ -2,8 +2,21 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+AT_THE_TOP = """
+from virnucpro.errors import has_packages
+with has_packages():
+    {code}
+"""
+IN_MAIN = """
+from virnucpro.errors import run_main
+def main():
+    {code}
+run_main(main)
+"""
 
 
 @pytest.mark.parametrize(
@@ -17,9 +30,10 @@ import pytest
         ("1 / 0", 1, "Traceback"),
     ],
 )
-def test_a_script_that_cannot_be_loaded(root, code, status, expected):
-    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, '{root}/bin'); import virnucpro\n{code}"]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8")
+@pytest.mark.parametrize("place", [AT_THE_TOP, IN_MAIN])
+def test_a_script_that_cannot_be_loaded(root, place, code, status, expected):
+    command = [sys.executable, "-c", place.format(code=code)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", env={"PYTHONPATH": str(root / "bin")})
     assert done.returncode == status
     assert done.stderr.startswith(expected)
     assert ("Traceback" in done.stderr) == (expected == "Traceback")
@@ -31,3 +45,15 @@ def test_versions_of_packages(root):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: the Python package no-such-package is missing from ")
     assert '"numpy": "' in subprocess.run([*script, "numpy"], capture_output=True, encoding="utf-8", check=True).stdout
+
+
+SCRIPTS = sorted((Path(__file__).parents[2] / "bin").glob("*.py"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_every_script_says_what_is_missing(script):
+    """Without any package (-S), each either needs none or says in one line which."""
+    done = subprocess.run([sys.executable, "-S", script, "--help"], capture_output=True, encoding="utf-8")
+    if done.returncode:
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+        assert done.stderr.startswith("error: the Python package ")

@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from virnucpro.environment import REMEDY
-from virnucpro.errors import CudaFault
+from virnucpro.errors import REMEDY, CudaFault
 from virnucpro.verify.results import (
     MORE_MEMORY,
     OTHER_DEVICE,

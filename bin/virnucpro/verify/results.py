@@ -5,8 +5,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
-from virnucpro.environment import REMEDY
-from virnucpro.errors import CudaFault, VirnucproError
+from virnucpro.errors import REMEDY, CudaFault, VirnucproError
 
 OK, FAILED, NOT_CHECKED = "ok", "failed", "not checked"
 MORE_MEMORY = "give it a device with more memory, or a classifier with a smaller encoder"

@@ -24,6 +24,7 @@ from virnucpro.calling.mlp import Mlp
 from virnucpro.embedding.events import Events
 from virnucpro.embedding.settings import Task
 from virnucpro.embedding.task import run_task
+from virnucpro.formats import chunk_of
 
 ROOT = Path(__file__).resolve().parent.parent
 PRECISIONS = ("fp32", "fp16", "bf16")
@@ -82,9 +83,10 @@ def main() -> None:
             for use in classifier.encoders
         }
     mlp = Mlp(classifier.folder)
+    chunks_of = chunk_of(keys)
     scores = {x: mlp(np.concatenate([vectors[x, use.kind] for use in classifier.encoders], axis=1)) for x in PRECISIONS}
     print(
-        f"{machine()}, device {a.device}, {classifier.name}, {len(keys):,} frames of {len(set(keys // 6)):,} chunks\n"
+        f"{machine()}, device {a.device}, {classifier.name}, {len(keys):,} frames of {len(set(chunks_of)):,} chunks\n"
     )
     print(
         "| | encoder | cosine to fp32: least | median | largest change of a score | frame calls changed | chunk calls |"
@@ -93,7 +95,7 @@ def main() -> None:
     for x in PRECISIONS[1:]:
         change = np.abs(scores[x] - scores["fp32"]).max()
         frames = (scores[x].argmax(1) != scores["fp32"].argmax(1)).sum()
-        chunks = (chunk_calls(scores[x], keys // 6) != chunk_calls(scores["fp32"], keys // 6)).sum()
+        chunks = (chunk_calls(scores[x], chunks_of) != chunk_calls(scores["fp32"], chunks_of)).sum()
         for use in classifier.encoders:
             c = cosines(vectors[x, use.kind], vectors["fp32", use.kind])
             drift = f"{c.min():.7f} | {np.median(c):.7f}"

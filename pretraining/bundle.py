@@ -90,7 +90,6 @@ def write_classifier(folder: Path, network: dict[str, np.ndarray], chunk_length:
     tensors = {k: v.astype(np.float32) for k, v in network.items() if k.split(".")[0] in names}
     save_file({k: np.ascontiguousarray(v) for k, v in sorted(tensors.items())}, folder / "model.safetensors")
     text = {
-        "format": 1,
         "name": folder.name,
         "chunk_length": chunk_length,
         "classes": [c.replace(" ", "_") for c in CLASSES],

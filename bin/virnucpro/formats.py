@@ -1,8 +1,8 @@
 """The Parquet tables that tasks hand to one another: schemas, and the key that joins them.
 
 A record is known by its position, never by its name: `sequence` counts a sample's records from 0 over all its files,
-`chunk_index` counts its chunks likewise, and `frame_key = 6 * chunk_index + frame` names one open
-frame, or the stretch that is read of it.
+`chunk_index` counts its chunks likewise, and `frame_key` names one open frame of a chunk, or the stretch that is read
+of it.
 """
 
 from collections.abc import Sequence
@@ -60,6 +60,21 @@ CHUNKS = pa.schema(
         *((f"residues_{frame}", pa.int16()) for frame in FRAMES),  # of what is read of each frame, 0 where nothing is
     ]
 )
+
+
+def frame_key(chunk: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """int64 keys of frames (positions in FRAMES) of chunks, by chunk_index; ascending as chunks and frames are."""
+    return chunk.astype(np.int64) * len(FRAMES) + frame
+
+
+def chunk_of(keys):
+    """The chunk_index of keys, an array or one number."""
+    return keys // len(FRAMES)
+
+
+def frame_of(keys):
+    """The position in FRAMES of the frame of keys, an array or one number."""
+    return keys % len(FRAMES)
 
 
 def embedding_schema(dim: int, metadata: dict[str, str] | None = None) -> pa.Schema:

@@ -5,8 +5,8 @@ def closingWords(json, String outdir) {
         return '' // a stub run
     }
     def n = summary.sequences
-    def states = ['virus', 'other', 'no_open_frame', 'too_short', 'failed'].findAll { state -> n[state] }
-    def lines = ['', "${n.total} sequences: ${states.collect { state -> "${n[state]} ${state}" }.join(', ') ?: 'none'}"]
+    def counts = n.findAll { state, count -> state != 'total' && count }.collect { state, count -> "${count} ${state}" }
+    def lines = ['', "${n.total} sequences: ${counts.join(', ') ?: 'none'}"]
     if (!summary.complete) {
         def problems = summary.problems
         lines << 'NOT COMPLETE: everything else is delivered, but'

@@ -12,6 +12,7 @@ from virnucpro.encoders.kinds import KINDS
 from virnucpro.errors import ModelError
 
 CLASSIFIER = "classifier.yml"
+FORMAT = 1  # of that file
 # What a classifier was trained on and is read for it (frames/stretches.py): open frames; for want of one the longest
 # stretch, too; the longest stretch of every frame, too.
 FRAMES = ("open", "longest", "every")
@@ -71,7 +72,7 @@ class Classifier:
 def read_classifier(folder: Path) -> Classifier:
     """Read and check `folder`/classifier.yml by itself; ModelError names the field that cannot be."""
     path = folder / CLASSIFIER
-    raw = read_yaml(path)
+    raw = read_yaml(path, FORMAT)
 
     def wrong(name: str, needed: str) -> ModelError:
         return ModelError(f"{path}: {name} is {raw.get(name)!r}; {needed}.")
@@ -123,8 +124,8 @@ _Dumper.add_representer(
 
 
 def card_text(card: Mapping) -> str:
-    """A card as the text of classifier.yml, its fields in their order."""
-    return yaml.dump(card, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    """A card as the text of classifier.yml, its format and then its fields in their order."""
+    return yaml.dump({"format": FORMAT} | dict(card), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def _classes(classes: object, viral: object) -> tuple[tuple[str, ...], tuple[str, ...]]:

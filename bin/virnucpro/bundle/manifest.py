@@ -12,7 +12,7 @@ from virnucpro.errors import ModelError
 from virnucpro.files import sha256_file, whole
 
 MANIFEST = "manifest.yml"
-FORMAT = 1
+FORMAT = 1  # of that file
 NAME = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._-]*"
 )  # of bundles, encoders and classifiers: they become folders and file names
@@ -36,8 +36,8 @@ class Manifest:
     files: Mapping[str, FileEntry]
 
 
-def read_yaml(path: Path) -> dict:
-    """A YAML file that holds a mapping; ModelError where it is absent or is not one."""
+def read_yaml(path: Path, known: int) -> dict:
+    """A YAML file that holds a mapping of format `known`; ModelError where it is absent or is none."""
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as e:
@@ -46,8 +46,8 @@ def read_yaml(path: Path) -> dict:
         raise ModelError(f"{path}: cannot be read ({' '.join(str(e).split())}).") from e
     if not isinstance(raw, dict):
         raise ModelError(f"{path}: holds no mapping of names to values.")
-    if raw.get("format") != FORMAT:
-        raise ModelError(f"{path}: format is {raw.get('format')!r}; this version reads format {FORMAT}.")
+    if raw.get("format") != known:
+        raise ModelError(f"{path}: format is {raw.get('format')!r}; this version reads format {known}.")
     return raw
 
 
@@ -59,7 +59,7 @@ def read_manifest(bundle: Path) -> Manifest:
             f"{bundle}: is no model bundle: it holds no {MANIFEST}. Give --models a bundle's folder; "
             "`--workflow fetch_models --models DIR` makes one (docs/models.md)."
         )
-    raw = read_yaml(path)
+    raw = read_yaml(path, FORMAT)
     name, files = raw.get("name"), raw.get("files")
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ModelError(f"{path}: name {name!r} must consist of letters, digits, '.', '_' and '-'.")

@@ -6,10 +6,8 @@ import polars as pl
 from virnucpro.calling.sample import Sample
 from virnucpro.calling.scoring import Scores
 from virnucpro.errors import InputError
-from virnucpro.formats import FRAMES
-
-CHUNK_STATES = ("virus", "other", "no_open_frame", "failed")
-SEQUENCE_STATES = ("virus", "other", "no_open_frame", "too_short", "failed")
+from virnucpro.formats import FRAMES, chunk_of, frame_of
+from virnucpro.names import CHUNK_STATES, SEQUENCE_STATES
 
 
 def share_of_virus(virus: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -28,7 +26,7 @@ def call_chunks(sample: Sample, scores: Scores, rule: str = "best") -> pl.DataFr
     `failed`: its call could differ from that of an undisturbed run.
     """
     n = sample.chunks.height
-    chunk = scores.keys // 6
+    chunk = chunk_of(scores.keys)
     virus, other = (np.full(n, np.nan, dtype=np.float32) for _ in range(2))
     frame = np.full(n, -1, dtype=np.int8)
     done = scores.scored
@@ -38,12 +36,12 @@ def call_chunks(sample: Sample, scores: Scores, rule: str = "best") -> pl.DataFr
         virus[of[first]] = np.maximum.reduceat(p[:, 1], first)
         other[of[first]] = np.maximum.reduceat(p[:, 0], first)
         top = np.flatnonzero(p[:, 1] == virus[of])[::-1]  # reversed: of equal frames the first is kept
-        frame[of[top]] = (scores.keys[done][top] % 6).astype(np.int8)
+        frame[of[top]] = frame_of(scores.keys[done][top]).astype(np.int8)
     opened = np.bincount(chunk, minlength=n)
     scored = np.bincount(chunk[done], minlength=n)
     reasons: list[str | None] = [None] * n
     for key in sorted(scores.reasons, reverse=True):  # reversed: the first of a chunk's frames is kept
-        reasons[key // 6] = f"{FRAMES[key % 6]}: {scores.reasons[key]}"
+        reasons[chunk_of(key)] = f"{FRAMES[frame_of(key)]}: {scores.reasons[key]}"
     if rule == "mean":
         weight = frame_residues(sample)
         total = np.bincount(chunk, weight, minlength=n)
@@ -76,7 +74,7 @@ def log_odds(probabilities: np.ndarray) -> np.ndarray:
 def frame_residues(sample: Sample) -> np.ndarray:
     """Residues of what was read of each frame, int64 [frames], in the order of the keys."""
     residues = sample.chunks.select(f"residues_{frame}" for frame in FRAMES).to_numpy()
-    return residues[sample.keys // 6, sample.keys % 6].astype(np.int64)
+    return residues[chunk_of(sample.keys), frame_of(sample.keys)].astype(np.int64)
 
 
 def deciding(chunks: pl.DataFrame) -> pl.DataFrame:

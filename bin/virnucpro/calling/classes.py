@@ -5,6 +5,7 @@ import polars as pl
 
 from virnucpro.bundle.classifier import Classifier
 from virnucpro.calling.scoring import Scores
+from virnucpro.formats import chunk_of
 
 
 def class_of_sequences(sequences: pl.DataFrame, chunks: pl.DataFrame, scores: Scores, card: Classifier) -> pl.Series:
@@ -17,7 +18,7 @@ def class_of_sequences(sequences: pl.DataFrame, chunks: pl.DataFrame, scores: Sc
     if scores.classes is None:
         return pl.Series("class", [None] * n, dtype=pl.String)
     done = scores.scored
-    chunk = scores.keys[done] // 6
+    chunk = chunk_of(scores.keys[done])
     frames = np.bincount(chunk, minlength=chunks.height)
     is_scored = chunks["state"].is_in(["virus", "other"]).to_numpy()
     weight = np.where(is_scored, (chunks["end"] - chunks["start"]).to_numpy(), 0) / np.maximum(frames, 1)

@@ -9,7 +9,7 @@ import polars as pl
 
 from virnucpro.calling.sample import Sample
 from virnucpro.calling.scoring import Scores
-from virnucpro.formats import FRAMES
+from virnucpro.formats import FRAMES, chunk_of, frame_of
 from virnucpro.frames.fasta import read_fasta
 
 _FRAMES_OF_BITS = pl.DataFrame(
@@ -91,11 +91,10 @@ def write_compatible(chunks: pl.DataFrame, sequences: pl.DataFrame, scores: Scor
 
     The second is tab-separated whatever its name says, and chunks of one id are one row, as VirNucPro writes it.
     """
-    first = (chunks["cut"] == 0).to_numpy()[scores.keys // 6]
-    done = (
-        scores.scored & first & (chunks["standard_frames"].to_numpy()[scores.keys // 6] >> (scores.keys % 6) & 1 == 1)
-    )
-    chunk, frame = scores.keys[done] // 6, scores.keys[done] % 6
+    first = (chunks["cut"] == 0).to_numpy()[chunk_of(scores.keys)]
+    standard = chunks["standard_frames"].to_numpy()[chunk_of(scores.keys)] >> frame_of(scores.keys) & 1 == 1
+    done = scores.scored & first & standard
+    chunk, frame = chunk_of(scores.keys[done]), frame_of(scores.keys[done])
     chunk_ids = pl.select(
         pl.format("{}_chunk_{}", sequences["id"].gather(chunks["sequence"]), chunks["number"])
     ).to_series()

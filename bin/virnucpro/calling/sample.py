@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from virnucpro.errors import InputError
+from virnucpro.formats import frame_key
 
 
 @dataclass(frozen=True)
@@ -47,4 +48,4 @@ def _frame_keys(bits: np.ndarray) -> np.ndarray:
     """frame_key of all that was read of each chunk, ascending, from the bit sets of its frames (uint8)."""
     rows = np.unpackbits(bits[:, None], axis=1, bitorder="little")[:, :6]
     chunk, frame = np.nonzero(rows)
-    return 6 * chunk.astype(np.int64) + frame
+    return frame_key(chunk, frame)

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from virnucpro.calling.mlp import Mlp
 from virnucpro.calling.sample import Sample
 from virnucpro.errors import InputError
+from virnucpro.formats import chunk_of
 
 
 @dataclass
@@ -67,7 +68,7 @@ def score(sample: Sample, folder: Path, mlps: list[Mlp], kinds: list[str]) -> Sc
     scores = Scores(sample.keys, np.full((len(sample.keys), 2), np.nan, dtype=np.float32))
     if mlps[0].classes > 2:
         scores.classes = np.full((len(sample.keys), mlps[0].classes), np.nan, dtype=np.float32)
-    cut = sample.chunks["cut"].to_numpy()[sample.keys // 6]
+    cut = sample.chunks["cut"].to_numpy()[chunk_of(sample.keys)]
     for shard in sample.shards:
         first, last = np.searchsorted(scores.keys, [shard["first_key"], shard["last_key"] + 1])
         keys = scores.keys[first:last]

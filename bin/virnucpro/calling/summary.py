@@ -3,10 +3,10 @@
 import numpy as np
 import polars as pl
 
-from virnucpro.calling.calls import CHUNK_STATES, SEQUENCE_STATES
 from virnucpro.calling.sample import Sample
 from virnucpro.calling.scoring import Scores
-from virnucpro.formats import FRAMES
+from virnucpro.formats import FRAMES, chunk_of, frame_of
+from virnucpro.names import CHUNK_STATES, SEQUENCE_STATES
 
 TOP = 50
 POINTS = 2000
@@ -120,7 +120,7 @@ def _failures(sequences: pl.DataFrame, scores: Scores, chunks: pl.DataFrame) -> 
     ]
     keys = sorted(scores.reasons)
     for key in keys[: FAILURES - len(rows)]:
-        chunk = chunks.row(key // 6, named=True)
-        name = f"{sequences['id'][chunk['sequence']]}_chunk_{chunk['number']}{FRAMES[key % 6]}"
+        chunk = chunks.row(chunk_of(key), named=True)
+        name = f"{sequences['id'][chunk['sequence']]}_chunk_{chunk['number']}{FRAMES[frame_of(key)]}"
         rows.append({"level": "frame", "id": name, "reason": scores.reasons[key]})
     return rows, alone.height + len(keys)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from virnucpro.bundle.bundle import check, open_bundle
 from virnucpro.bundle.classifier import CLASSIFIER, card_text
-from virnucpro.bundle.manifest import FORMAT, MANIFEST, read_manifest, write_manifest
+from virnucpro.bundle.manifest import MANIFEST, read_manifest, write_manifest
 from virnucpro.encoders.kind import WEIGHTS
 from virnucpro.encoders.kinds import KINDS
 from virnucpro.errors import ModelError
@@ -146,7 +146,7 @@ def convert(item: Item, layout: str, got: Obtained, folder: Path, origin: str) -
     if item.kind == "classifier":
         features = sum(e["dim"] for e in item.card["encoders"])
         write_folder(folder, None, convert_classifier.from_virnucpro(first, features), origin)
-        card = {"format": FORMAT, "name": item.name, **item.card, "licence": item.licence, "source": origin}
+        card = {"name": item.name, **item.card, "licence": item.licence, "source": origin}
         (folder / CLASSIFIER).write_text(card_text(card), encoding="utf-8")
         return
     if item.kind == "dnabert_s":

@@ -8,18 +8,19 @@ from pathlib import Path
 
 import yaml
 
-from virnucpro.bundle.manifest import FORMAT, read_yaml
+from virnucpro.bundle.manifest import read_yaml
 from virnucpro.fetch.download import Content, DownloadError
 from virnucpro.fetch.sources import RemoteFile
 from virnucpro.files import whole
 
 RECORDS = "sources.lock.yml"
+FORMAT = 1  # of that file
 
 
 def read_records(bundle: Path) -> dict[str, dict]:
     """The records by URL; empty where there are none yet."""
     path = bundle / RECORDS
-    found = read_yaml(path).get("files") if path.is_file() else None
+    found = read_yaml(path, FORMAT).get("files") if path.is_file() else None
     return found if isinstance(found, dict) else {}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from virnucpro.bundle.manifest import NAME, read_yaml
 from virnucpro.errors import ModelError, UsageError
 
+FORMAT = 1
 LAYOUTS = {"esm2": ("fair_esm", "hub"), "dnabert_s": ("hub",), "classifier": ("virnucpro",)}
 
 
@@ -68,7 +69,7 @@ class Item:
 
 def read_sources(path: Path) -> dict[str, Item]:
     """All items of a sources file by name, encoders first; ModelError names the entry that cannot be."""
-    raw = read_yaml(path)
+    raw = read_yaml(path, FORMAT)
     items: dict[str, Item] = {}
     for group in ("encoders", "classifiers"):
         for name, entry in (raw.get(group) or {}).items():

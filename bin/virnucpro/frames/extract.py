@@ -151,7 +151,9 @@ class _Extraction:
         owners, numbers = rows.owner[found.chunk].tolist(), rows.number[found.chunk].tolist()
         suffixes = [FRAME_SUFFIXES[s][f] for s, f in zip(found.stretch.tolist(), found.frame.tolist(), strict=True)]
         names = [f"{records[o].id}_chunk_{n}{f}" for o, n, f in zip(owners, numbers, suffixes, strict=True)]
-        self.shards.add(6 * (self.chunks + found.chunk) + found.frame, names, found.nucleotides, found.peptides)
+        self.shards.add(
+            formats.frame_key(self.chunks + found.chunk, found.frame), names, found.nucleotides, found.peptides
+        )
         columns = [rows.owner + self.sequences, rows.cut, rows.number, rows.start, rows.end]
         columns += [*rows.bits(), *rows.residues().T]
         self._tables["chunks"].write_table(formats.build(formats.CHUNKS, columns))

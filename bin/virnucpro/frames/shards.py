@@ -8,6 +8,7 @@ import numpy as np
 
 from virnucpro import formats
 from virnucpro.encoders.kinds import KINDS
+from virnucpro.names import shard_name
 
 # A shard holds at most this share of the frames before it, so that shards stay small against any bin: with up to ten
 # bins a shard is under 1 % of the mean load, where longest-processing-time packing is within 1 % of even.
@@ -75,7 +76,7 @@ class ShardWriter:
         keys, ids, nucleotides, peptides = (c[begin:end] for c in self._columns)
         lengths = [np.fromiter(map(len, x), dtype=np.int64, count=end - begin) for x in (nucleotides, peptides)]
         columns = [np.array(keys), [i.encode() for i in ids], nucleotides, peptides]
-        name = f"{self._sample}.shard_{len(self.written) + 1:05d}"
+        name = shard_name(self._sample, len(self.written) + 1)
         table = formats.build(formats.SHARD, columns)
         while self._pending and sum(frames for frames, _ in self._pending) + len(keys) > PENDING:
             self._wait_for_one()

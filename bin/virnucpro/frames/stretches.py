@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from virnucpro.formats import frame_key
 from virnucpro.frames.chunks import Chunks
 from virnucpro.frames.genetic_codes import STANDARD, GeneticCode, genetic_code
 from virnucpro.frames.open_frames import (
@@ -87,7 +88,7 @@ def merged(parts: list[Frames]) -> Frames:
         for column, kind in enumerate((np.int64, np.int64, bool, bool))
     )
     nucleotides, peptides_ = ([text for part in parts for text in part[column]] for column in (4, 5))
-    order = np.argsort(6 * chunk + frame)
+    order = np.argsort(frame_key(chunk, frame))
     rows = order.tolist()
     texts = [nucleotides[i] for i in rows], [peptides_[i] for i in rows]
     return Frames(chunk[order], frame[order], stretch[order], standard[order], *texts)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
 
+from virnucpro.names import SEQUENCE_STATES
 from virnucpro.words import printable
 
 # Okabe and Ito's colours, told apart by colour-blind readers and on a dark page (https://jfly.uni-koeln.de/color/).
@@ -14,13 +15,7 @@ COLOURS = {
     "too_short": "#c9a800",
     "failed": "#cc79a7",
 }
-LABELS = {
-    "virus": "virus",
-    "other": "other",
-    "no_open_frame": "no open frame",
-    "too_short": "too short",
-    "failed": "failed",
-}
+LABELS = {state: state.replace("_", " ") for state in SEQUENCE_STATES}
 NBSP = "\u00a0"  # between a number and its unit
 # For one line per sample: the same, without black and pale yellow.
 LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#9a9a9a")

@@ -13,8 +13,6 @@ import yaml
 
 from virnucpro.errors import InputError
 
-STATES = ("virus", "other", "no_open_frame", "too_short", "failed")
-
 
 @dataclass(frozen=True)
 class Run:

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from virnucpro.names import CHUNK_STATES, SEQUENCE_STATES, sample_of
 from virnucpro.report.embedding_tasks import EmbeddingTask, EncoderUse, Use
-from virnucpro.report.inputs import STATES, Run
+from virnucpro.report.inputs import Run
 
 WHERE_TO_LOOK = (
     "pipeline_info/execution_trace.tsv lists the task's exit status and hash, .command.log in its work folder has the "
@@ -55,7 +56,7 @@ def judge(run: Run, tasks: list[EmbeddingTask]) -> Outcome:
             failures.append(Failure("sample", sample, "", "", "", None, summary.get("reason", "")))
 
     for row in (b for b in tasks if b.state == "missing"):
-        samples = sorted({shard.rsplit(".shard_", 1)[0] for shard in row.shards})
+        samples = sorted({sample_of(shard) for shard in row.shards})
         frames = f"{row.frames:,} frames" if row.frames is not None else "frames"
         reason = (
             f"no result: {_why(run, row.task, 'it failed')}; {frames} of {_some(samples)} have no {row.encoder} "
@@ -127,7 +128,7 @@ def _sample_problems(sample: str, summary: dict[str, Any]) -> list[str]:
     if summary["state"] != "complete" or lost:
         reason = "; ".join(([summary["reason"]] if summary.get("reason") else []) + lost) or "no reason was given"
         lines.append(f"sample {sample}: {summary['state']}: {reason}")
-    if (added := sum(counts.get(state, 0) for state in STATES)) != counts["total"]:
+    if (added := sum(counts.get(state, 0) for state in SEQUENCE_STATES)) != counts["total"]:
         lines.append(f"sample {sample}: its states add up to {added:,}, but it has {counts['total']:,} sequences")
     return lines
 
@@ -136,7 +137,7 @@ def _frames(run: Run) -> list[Failure]:
     return [
         Failure(
             "frame",
-            frame["shard"].rsplit(".shard_", 1)[0],
+            sample_of(frame["shard"]),
             frame["frame_id"],
             report["encoder"],
             name,
@@ -162,8 +163,8 @@ def totals(run: Run) -> dict[str, Any]:
     count = {
         part: {key: sum(s.get(part, {}).get(key, 0) for s in summaries) for key in keys}
         for part, keys in {
-            "sequences": ("total", *STATES),
-            "chunks": ("total", "virus", "other", "no_open_frame", "failed"),
+            "sequences": ("total", *SEQUENCE_STATES),
+            "chunks": ("total", *CHUNK_STATES),
             "frames": ("total", "stretches", "scored", "failed"),
         }.items()
     }

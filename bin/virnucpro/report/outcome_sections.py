@@ -5,6 +5,7 @@ import re
 from multiqc import BaseMultiqcModule
 
 from virnucpro.encoders.kinds import label
+from virnucpro.names import SEQUENCE_STATES
 from virnucpro.report.embedding_sections import devices
 from virnucpro.report.embedding_tasks import EncoderUse, Use
 from virnucpro.report.html import (
@@ -20,7 +21,7 @@ from virnucpro.report.html import (
     text,
 )
 from virnucpro.report.html import cards as group
-from virnucpro.report.inputs import STATES, Run
+from virnucpro.report.inputs import Run
 from virnucpro.report.outcome import Failure, Outcome, totals, viral_share
 from virnucpro.report.style import STYLE
 from virnucpro.words import duration
@@ -42,7 +43,7 @@ def glance_section(run: Run, outcome: Outcome, encoders: list[EncoderUse], use: 
         card(number(len(run.summaries)), "sample" if len(run.summaries) == 1 else "samples"),
         card(number(seqs["total"]), "sequence" if seqs["total"] == 1 else "sequences"),
     ]
-    for state in STATES:
+    for state in SEQUENCE_STATES:
         if seqs[state] or state in ("virus", "other", "no_open_frame"):
             share = seqs[state] / seqs["total"] if seqs["total"] else None
             state_cards.append(card(number(seqs[state]), f"{LABELS[state]} · {percent(share)}", COLOURS[state]))

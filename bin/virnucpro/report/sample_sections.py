@@ -5,11 +5,12 @@ from typing import Any
 from multiqc import BaseMultiqcModule, config
 from multiqc.plots import bargraph, linegraph, table
 
+from virnucpro.names import SEQUENCE_STATES
 from virnucpro.report import figures
 from virnucpro.report.evidence_section import evidence_section
 from virnucpro.report.html import COLOURS, LABELS, LINE_COLOURS, Raw, box, legend, note, number, percent, text
 from virnucpro.report.html import table as html_table
-from virnucpro.report.inputs import STATES, Run
+from virnucpro.report.inputs import Run
 from virnucpro.report.outcome import viral_share
 from virnucpro.report.region_section import region_section
 from virnucpro.report.threshold_section import threshold_section
@@ -64,7 +65,7 @@ def _table(samples: dict[str, dict[str, Any]]) -> Any:
         data[text(name)] = {
             "state": s["state"],
             "bases": s.get("bases", 0),
-            **{key: counts.get(key, 0) for key in ("total", *STATES)},
+            **{key: counts.get(key, 0) for key in ("total", *SEQUENCE_STATES)},
             "chunks": s.get("chunks", {}).get("total", 0),
             **({} if share is None else {"viral_share": 100 * share}),
         }
@@ -105,9 +106,9 @@ def _table(samples: dict[str, dict[str, Any]]) -> Any:
 
 
 def _states(samples: dict[str, dict[str, Any]]) -> Any:
-    cats = {state: {"name": LABELS[state], "color": COLOURS[state]} for state in STATES}
+    cats = {state: {"name": LABELS[state], "color": COLOURS[state]} for state in SEQUENCE_STATES}
     data = [
-        {text(name): {state: s.get(part, {}).get(state, 0) for state in STATES} for name, s in samples.items()}
+        {text(name): {state: s.get(part, {}).get(state, 0) for state in SEQUENCE_STATES} for name, s in samples.items()}
         for part in ("sequences", "chunks")
     ]
     settings = {

@@ -61,7 +61,6 @@ def draft_card(order: Order, packed: Packed, encoders: list[dict], history: dict
         "torch",
     )
     return {
-        "format": 1,
         "name": order.name,
         **{text: default.format(name=order.name) for text, default in DEFAULTS.items()},
         "chunk_length": packed.chunk_length,

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from virnucpro.errors import InputError
-from virnucpro.formats import FRAMES
+from virnucpro.formats import FRAMES, chunk_of, frame_of
 from virnucpro.training.sheet import LABELS, SIDES
 
 EXACT = "fp32"  # of encoders without weights
@@ -122,7 +122,7 @@ class _Work:
         for shard in shards:
             keys, features = self._joined(shard["name"])
             self.failed += shard["frames"] - len(keys)
-            chunk, frame = keys // 6, keys % 6
+            chunk, frame = chunk_of(keys), frame_of(keys)
             if len(keys) and (chunk[-1] >= len(label) or len(keys) > shard["frames"]):
                 raise InputError(f"{shard['name']}: its embeddings do not belong to the tables of sample {sample}")
             kept = np.flatnonzero(counts[chunk, frame])

@@ -15,6 +15,7 @@ from virnucpro.calling.calls import call_chunks, call_sequences
 from virnucpro.calling.mlp import Mlp
 from virnucpro.calling.sample import Sample, read_sample
 from virnucpro.calling.scoring import score
+from virnucpro.formats import chunk_of
 from virnucpro.training.sheet import LABELS, SIDES
 
 CHUNKS = (1, 2, 6, 20)  # of a piece: 500, 1,000, 3,000 and 10,000 bases in chunks of 500
@@ -54,7 +55,7 @@ def _of_sample(sample: Sample, truth: pl.DataFrame, card: Classifier, mlp: Mlp, 
     pieces = pl.concat(found).join(judged, left_on="source", right_on="sequence", how="left", maintain_order="left")
     of_chunk = np.zeros(sample.chunks.height, dtype=np.int64)
     of_chunk[chunks["row"].to_numpy()] = chunks["sequence"].to_numpy() + 1  # 0: not judged
-    owner = of_chunk[scores.keys // 6]
+    owner = of_chunk[chunk_of(scores.keys)]
     rows = np.flatnonzero((owner > 0) & scores.scored)
     frames = pl.DataFrame(
         {"sequence": owner[rows] - 1, "probability": scores.probabilities[rows, 1].astype(np.float64)}

@@ -10,6 +10,7 @@ include { readLabelled                                                          
 include { readCallers                                                                         } from './workflows/support/callers'
 include { findBundle ; findClassifiers                                                        } from './workflows/support/models'
 include { closingWords ; evaluationWords                                                      } from './workflows/support/closing'
+include { sampleBatches ; noteBatches                                                         } from './workflows/support/batches'
 include { gpuSlots                                                                            } from './workflows/support/gpus'
 include { leaveNoFilesWithoutTasks ; removeReports ; setEarlierAside ; tellEarlyEnd           } from './workflows/support/results'
 include { FETCH                                                                               } from './workflows/fetch_models'
@@ -53,6 +54,7 @@ workflow {
         if (options.precision == 'bf16' && options.models) {
             log.warn('--precision bf16 keeps three bits less than fp16, and trained encoders lose by it; --workflow verify --precision bf16 tells how much yours do on this device (docs/verify.md)')
         }
+        def batches = sampleBatches(samples, options.samples_per_task, options.outdir)
         if (!workflow.preview) {
             removeReports(options.outdir)
         }
@@ -64,11 +66,15 @@ workflow {
         else if (options.workflow == 'train') {
             def labelled = readLabelled(input, samples, labelledRows(input))
             def encoders = (options.encoders ?: '').tokenize(',')*.trim()
-            embedded = READ_LABELLED(channel.fromList(samples.collect { s -> s + [[]] }), models, encoders, readingOf(options), options, gpuSlots(options))
+            embedded = READ_LABELLED(channel.fromList(batches.collect { batch -> batch.collect { sample -> sample + [[]] } }), models, encoders, readingOf(options), options, gpuSlots(options))
             results = TRAIN(labelled, embedded.tables, embedded.embeddings, embedded.card, embedded.json, options)
         }
         else {
-            results = PREDICT(channel.fromList(samples), models, classifiers, options, gpuSlots(options))
+            results = PREDICT(channel.fromList(batches), models, classifiers, options, gpuSlots(options))
+        }
+
+        if (batches && !workflow.preview) {
+            noteBatches(batches, options.samples_per_task, options.outdir)
         }
 
         // The run's end: what was found, else why it ended early; and what in --outdir is of an earlier run.

@@ -62,7 +62,7 @@ def main() -> None:
     classifier = read_classifier(a.models / "classifiers" / a.classifier)
     with tempfile.TemporaryDirectory() as folder:
         shards = Path(folder) / "shards"
-        command = [sys.executable, ROOT / "bin" / "extract_frames.py", "--sample", "s", "--fasta", *a.fasta]
+        command = [sys.executable, ROOT / "bin" / "extract_frames.py", "--sample", "s", *a.fasta]
         command += ["--chunk_length", classifier.chunk_length, "--out", Path(folder) / "frames"]
         subprocess.run([str(c) for c in command], check=True)
         shards.mkdir()

@@ -94,8 +94,8 @@ def main() -> None:
         costs = take_turns(
             {
                 "VirNucPro's way": lambda: run([sys.executable, __file__, fasta, "--virnucpro_way", out]),
-                "extract_frames.py": lambda: run([*script, "--sample", "s", "--fasta", fasta]),
-                "extract_frames.py, a tenth": lambda: run([*script, "--sample", "t", "--fasta", tenth]),
+                "extract_frames.py": lambda: run([*script, "--sample", "s", fasta]),
+                "extract_frames.py, a tenth": lambda: run([*script, "--sample", "t", tenth]),
             },
             a.rounds,
         )

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Cut a sample's sequences into chunks and write the open reading frames as shards (process EXTRACT_FRAMES)."""
+"""Cut samples' sequences into chunks and write the open reading frames as shards (process EXTRACT_FRAMES)."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from virnucpro.errors import has_packages, run_main
+from virnucpro.samples import Files, add_samples
 
 with has_packages():
     from virnucpro import runtime
@@ -22,8 +23,7 @@ def cut(text: str) -> Cut:
 
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--sample", required=True, help="name of the sample; begins every output file's name")
-    p.add_argument("--fasta", required=True, nargs="+", type=Path, help="FASTA files, plain or gzip, in order")
+    add_samples(p)
     p.add_argument("--chunk_length", required=True, type=int, help="bases; what the classifier was trained on")
     p.add_argument("--min_length", type=int, default=0, help="bases; shorter sequences are not scored [%(default)s]")
     p.add_argument(
@@ -51,13 +51,24 @@ def main() -> None:
         help="NCBI's number; auto takes another one for long sequences that are read better with it [%(default)s]",
     )
     p.add_argument("--shard_size", type=int, default=10_000, help="most open frames in one shard [%(default)s]")
-    p.add_argument("--screened", type=Path, help="table of screen.py: sequences that need not be read")
+    p.add_argument(
+        "--screened",
+        type=Path,
+        help="folder with <sample>.screened.parquet: sequences that need not be read",
+    )
     p.add_argument("--out", required=True, type=Path, help="folder for shards, tables and manifest")
     a = p.parse_args()
     runtime.keep_freed_memory()  # large arrays come and go: a third of the time went into page faults
-    manifest = extract(
-        a.sample,
-        a.fasta,
+    for sample in a.samples:
+        tell(extract_sample(sample, a))
+
+
+def extract_sample(sample: Files, a: argparse.Namespace) -> dict:
+    """The sample's manifest."""
+    table = a.screened / f"{sample.name}.screened.parquet" if a.screened else None
+    return extract(
+        sample.name,
+        sample.fasta,
         a.out,
         chunk_length=a.chunk_length,
         min_length=a.min_length,
@@ -66,16 +77,20 @@ def main() -> None:
         min_stretch=a.min_stretch,
         second=a.second,
         genetic_code=None if a.genetic_code == "auto" else int(a.genetic_code),
-        screened=Screened(a.screened) if a.screened else None,
+        screened=Screened(table) if table and table.exists() else None,
     )
+
+
+def tell(manifest: dict) -> None:
+    """What became of a sample, in a line."""
     if manifest["state"] == "failed":
         # Not an error of this task: the sample is accounted for as failed, and the run's end says so.
-        print(f"sample {a.sample} failed: {manifest['reason']}", file=sys.stderr)
+        print(f"sample {manifest['sample']} failed: {manifest['reason']}", file=sys.stderr)
         return
     print(
-        f"{a.sample}: {manifest['sequences']:,} sequences, {manifest['bases']:,} bases, {manifest['chunks']:,} chunks, "
-        f"{manifest['frames'] - manifest['stretches']:,} open frames and {manifest['stretches']:,} stretches in "
-        f"{len(manifest['shards'])} shards"
+        f"{manifest['sample']}: {manifest['sequences']:,} sequences, {manifest['bases']:,} bases, "
+        f"{manifest['chunks']:,} chunks, {manifest['frames'] - manifest['stretches']:,} open frames and "
+        f"{manifest['stretches']:,} stretches in {len(manifest['shards'])} shards"
     )
 
 

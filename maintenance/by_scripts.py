@@ -53,7 +53,7 @@ def called(
 ) -> pl.DataFrame:
     """sequences.tsv, by one classifier or two. What is read follows their cards where it is not given."""
     first, *second = classifiers
-    sample = ("--sample", "s", "--fasta", fasta)
+    sample = ("--sample", "s", fasta)
     read = ("--frames", frames or first.frames, "--min_stretch", min_stretch or first.min_stretch)
     again = [f"{c.chunk_length},{frames or c.frames},{min_stretch or c.min_stretch}" for c in second]
     script(
@@ -70,18 +70,9 @@ def called(
         where = ("--shards", shards, "--task", encoder.kind, "--device", device, "--out", work / "embeddings")
         script("embed.py", *which, *where)
     folders = [c.folder for c in classifiers]
-    files = (
-        "--fasta",
-        fasta,
-        "--tables",
-        work / "tables",
-        "--embeddings",
-        work / "embeddings",
-        "--classifier",
-        *folders,
-    )
-    script("classify.py", "--sample", "s", *files, "--out", work / "out")
-    return pl.read_csv(work / "out/sequences.tsv", separator="\t", infer_schema_length=None)
+    given = ("--tables", work / "tables", "--embeddings", work / "embeddings")
+    script("classify.py", *sample, *given, "--classifier", *folders, "--out", work / "out")
+    return pl.read_csv(work / "out/s/sequences.tsv", separator="\t", infer_schema_length=None)
 
 
 def script(name: str, *arguments: object) -> None:

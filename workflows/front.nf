@@ -2,22 +2,24 @@
  * What predict and train begin with: from FASTA to embeddings.
  *
  *     samples ─ EXTRACT_FRAMES ─ PACK_BINS ─┬ EMBED_DNABERT_S ┬ embeddings by sample
- *               (per sample)     (once)     ├ EMBED_ESM2      ┤
+ *               (per batch)      (once)     ├ EMBED_ESM2      ┤
  *                                           └ EMBED_LIGHT     ┘
  */
 
-include { codeOf                   } from './support/code'
-include { damage                   } from './support/files'
-include { keptTasks                } from './support/plan'
-include { EXTRACT_FRAMES           } from '../modules/local/extract_frames'
-include { PACK_BINS                } from '../modules/local/pack_bins'
-include { EMBED as EMBED_DNABERT_S } from '../modules/local/embed'
-include { EMBED as EMBED_ESM2      } from '../modules/local/embed'
-include { EMBED_LIGHT              } from '../modules/local/embed_light'
+include { leftAlone                              } from './support/batches'
+include { codeOf                                 } from './support/code'
+include { damage                                 } from './support/files'
+include { keptTasks                              } from './support/plan'
+include { EXTRACT_FRAMES                         } from '../modules/local/extract_frames'
+include { EXTRACT_FRAMES as EXTRACT_FRAMES_ALONE } from '../modules/local/extract_frames'
+include { PACK_BINS                              } from '../modules/local/pack_bins'
+include { EMBED as EMBED_DNABERT_S               } from '../modules/local/embed'
+include { EMBED as EMBED_ESM2                    } from '../modules/local/embed'
+include { EMBED_LIGHT                            } from '../modules/local/embed_light'
 
 workflow EMBED_FRAMES {
     take:
-    samples // channel of [sample, [fasta, ...], genetic code, table of screened sequences or []]
+    batches // channel of [[sample, [fasta, ...], genetic code, table of screened sequences or []], ...]: samples that share tasks
     models // folder of the model bundle
     card // what CHECK_MODELS found: {classifier: {chunk_length, ...}, encoders: [{kind, folder, layer, digest}, ...]}
     reading // [open, longest or every; residues of the shortest stretch; how to cut once more what could not be read, or '']
@@ -25,16 +27,19 @@ workflow EMBED_FRAMES {
     gpus // how many may work at once
 
     main:
-    frames = EXTRACT_FRAMES(
-        samples,
-        card.map { c -> c.classifier.chunk_length },
+    chunk_length = card.map { c -> c.classifier.chunk_length }
+    def code = codeOf('extract_frames.py', ['frames'])
+    frames = EXTRACT_FRAMES(batches.map { batch -> inOneTask(batch) }, chunk_length, options.min_length, reading, options.shard_size, code)
+    again = EXTRACT_FRAMES_ALONE(
+        leftAlone(batches, frames.tables).map { batch -> inOneTask(batch) },
+        chunk_length,
         options.min_length,
         reading,
         options.shard_size,
-        codeOf('extract_frames.py', ['frames']),
+        code,
     )
 
-    manifests = frames.manifest.collect(sort: { path -> path.name }).ifEmpty([])
+    manifests = frames.manifest.mix(again.manifest).flatten().collect(sort: { path -> path.name }).ifEmpty([])
     def planned_by = ['task_weight', 'tasks_per_encoder', 'max_task_tokens', 'shard_size', 'min_length', 'frames', 'min_stretch', 'genetic_code', 'classifier', 'workflow', 'chunk_length', 'encoders'].collectEntries { name -> [name, options[name]] } + [gpus: gpus]
     packed = PACK_BINS(
         manifests,
@@ -49,7 +54,7 @@ workflow EMBED_FRAMES {
 
     // Tasks of shards, e.g. [esm2, esm2_001, [gut.shard_00001.parquet, lake.shard_00004.parquet, ...]]
     shards = frames.shards
-        .mix(frames.manifest)
+        .mix(again.shards, frames.manifest, again.manifest)
         .flatten()
         .toList()
         .map { files -> damage(files) ? error(damage(files)) : files.collectEntries { path -> [path.baseName, path] } }
@@ -89,6 +94,8 @@ workflow EMBED_FRAMES {
         .groupTuple()
 
     tables = frames.tables
+        .mix(again.tables)
+        .flatMap { _names, files -> files.groupBy { path -> path.name.replaceFirst(/\.(manifest|sequences|chunks)\.\w+$/, '') }.collect { sample, own -> [sample, own] } }
     plan = packed.plan
     reports = dnabert_s.report.mix(esm2.report, light.report)
     names = tasks.map { _kind, task, _files -> task }
@@ -99,6 +106,12 @@ workflow EMBED_FRAMES {
     plan
     reports // one of each embedding task that succeeded
     names // of all embedding tasks
+}
+
+/** What EXTRACT_FRAMES takes of a batch: names, how many files each sample has, the files, the genetic code, tables of screened sequences. */
+def inOneTask(List batch) {
+    def (names, fasta, codes, screened) = batch.transpose()
+    return [names, fasta*.size(), fasta.flatten(), codes[0], screened.flatten()]
 }
 
 /** [kind, folder, layer, digest of the weights, digest of all files] of an encoder; the folder is [] where the classifier needs none of the kind. */

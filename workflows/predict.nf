@@ -2,26 +2,28 @@
  * predict: from FASTA to viral calls.
  *
  *     samples ─ EXTRACT_FRAMES ─ PACK_BINS ─┬ EMBED_DNABERT_S ┬ CLASSIFY ─ COLLECT ─ REPORT
- *               (per sample)     (once)     └ EMBED_ESM2      ┘ (per sample)
+ *               (per batch)      (once)     └ EMBED_ESM2      ┘ (per batch)
  *                                             (per task, 1 GPU)
  */
 
-include { EMBED_FRAMES    } from './front'
-include { codeOf          } from './support/code'
-include { damage          } from './support/files'
-include { failedTasks     } from './support/failures'
-include { asJson ; versionsJson }     from './support/json'
-include { screeningModel ; stateOf }  from './support/models'
-include { CHECK_MODELS    } from '../modules/local/check_models'
-include { SCREEN          } from '../modules/local/screen'
-include { CLASSIFY        } from '../modules/local/classify'
-include { COLLECT         } from '../modules/local/collect'
-include { REPORT          } from '../modules/local/report'
-include { ASSERT_COMPLETE } from '../modules/local/assert_complete'
+include { EMBED_FRAMES                } from './front'
+include { leftAlone                   } from './support/batches'
+include { codeOf                      } from './support/code'
+include { damage                      } from './support/files'
+include { failedTasks                 } from './support/failures'
+include { asJson ; versionsJson       } from './support/json'
+include { screeningModel ; stateOf    } from './support/models'
+include { CHECK_MODELS                } from '../modules/local/check_models'
+include { SCREEN                      } from '../modules/local/screen'
+include { CLASSIFY                    } from '../modules/local/classify'
+include { CLASSIFY as CLASSIFY_ALONE  } from '../modules/local/classify'
+include { COLLECT                     } from '../modules/local/collect'
+include { REPORT                      } from '../modules/local/report'
+include { ASSERT_COMPLETE             } from '../modules/local/assert_complete'
 
 workflow PREDICT {
     take:
-    samples // channel of [sample, [fasta, ...], genetic code]
+    batches // channel of [[sample, [fasta, ...], genetic code], ...]: the samples of a batch share tasks
     models // folder of the model bundle
     classifiers // folders of one or two classifiers, in the bundle or elsewhere
     options // map of the checked parameters
@@ -39,18 +41,18 @@ workflow PREDICT {
     // JsonSlurperClassic: the maps of JsonSlurper build themselves when first read, and several operators read this one at once.
     card = checked.json.map { json -> new groovy.json.JsonSlurperClassic().parseText(json.getText('UTF-8')) }
 
-    // [sample, [fasta, ...], genetic code, table of the sequences that need not be read or []]
+    // [[sample, [fasta, ...], genetic code, table of the sequences that need not be read or []], ...]
     looked_at = options.screen
-        ? samples.join(
+        ? batches.map { batch -> [batch*.first(), batch] }.join(
             SCREEN(
-                samples,
+                batches.map { batch -> [batch*.first(), batch.collect { _sample, fasta, _code -> fasta.size() }, batch.collectMany { _sample, fasta, _code -> fasta }, batch[0][2]] },
                 screeningModel(options.screen),
                 options.screen_sensitivity,
                 codeOf('screen.py', ['bundle', 'calling', 'frames', 'screening', 'encoders/composition']),
             ).screened,
             remainder: true,
-        ).map { sample, fasta, code, table -> [sample, fasta, code, table ?: unscreened(sample)] }
-        : samples.map { sample, fasta, code -> [sample, fasta, code, []] }
+        ).map { names, batch, files -> [batch, files ? [files].flatten() : unscreened(names)].transpose().collect { sample, table -> sample + [table] } }
+        : batches.map { batch -> batch.collect { sample -> sample + [[]] } }
 
     front = EMBED_FRAMES(
         looked_at,
@@ -61,35 +63,49 @@ workflow PREDICT {
         gpus,
     )
 
-    calls = CLASSIFY(
-        front.tables
-            .join(samples.map { sample, fasta, _code -> [sample, fasta] })
-            .join(front.embeddings, remainder: true)
-            .map { sample, tables, fasta, files -> damage(tables) ? error(damage(tables)) : [sample, tables, fasta, (files ?: []).toSorted { path -> path.name }] },
-        card.map { c -> [classifiers, c.digest] },
+    // [[gut, [fasta, ...], [manifest, sequences, chunks], [embeddings, ...]], ...]: of each batch the samples that were read
+    to_call = batches
+        .flatMap { batch -> batch.collect { sample, fasta, _code -> [sample, batch*.first(), fasta] } }
+        .join(front.tables)
+        .join(front.embeddings, remainder: true)
+        .map { sample, batch, fasta, tables, files -> damage(tables) ? error(damage(tables)) : [batch, [sample, fasta, tables, (files ?: []).toSorted { path -> path.name }]] }
+        .groupTuple()
+        .map { batch, list -> list.toSorted { sample -> batch.indexOf(sample[0]) } }
+    weights = card.map { c -> [classifiers, c.digest] }
+    def code = codeOf('classify.py', ['bundle', 'calling', 'frames'])
+    calls = CLASSIFY(to_call.map { batch -> inOneTask(batch) }, weights, options.min_score, options.prevalence, options.max_fdr, code)
+    again = CLASSIFY_ALONE(
+        leftAlone(to_call, calls.viruses).map { batch -> inOneTask(batch) },
+        weights,
         options.min_score,
         options.prevalence,
         options.max_fdr,
-        codeOf('classify.py', ['bundle', 'calling', 'frames']),
+        code,
     )
+    // [gut, [its files]]
+    tables = calls.tables.mix(again.tables).flatMap { _names, files -> bySample(files) }
+    viruses = calls.viruses.mix(again.viruses).flatMap { _names, files -> bySample(files) }
+    others = calls.regions.mix(again.regions, calls.compatible, again.compatible).flatMap { _names, files -> bySample(files) }
+    summary_files = calls.summary.mix(again.summary).flatten()
 
     // [[gut, lake], [gut's sequences.tsv, ...], [gut's viruses.fasta.gz, ...]]
     collected = COLLECT(
-        calls.tables
+        tables
             .map { sample, files -> [sample, files.find { path -> path.name == 'sequences.tsv' }] }
-            .join(calls.viruses)
+            .join(viruses.map { sample, files -> [sample, files[0]] })
             .toSortedList { a, b -> a[0] <=> b[0] }
             .filter { samples_files -> samples_files }
             .map { samples_files -> samples_files.transpose() },
         codeOf('collect.py', ['collecting']),
     )
 
-    summaries = calls.summary.collect(sort: { path -> path.name }).ifEmpty([])
+    samples = batches.flatMap { batch -> batch }
+    summaries = summary_files.collect(sort: { path -> path.name }).ifEmpty([])
     task_reports = front.reports.collect(sort: { path -> path.name }).ifEmpty([])
 
     // Tags of the tasks that should have ended by now and left nothing: those have failed.
     missing = front.names
-        .mix(samples.map { sample, _fasta, _code -> sample }, calls.summary.take(1).map { _json -> 'run' })
+        .mix(samples.map { sample, _fasta, _code -> sample }, summary_files.take(1).map { _json -> 'run' })
         .toList()
         .combine(summaries.mix(task_reports, collected.summary).flatten().map { path -> path.name.tokenize('.')[0..-3].join('.') }.toList().map { list -> [list] })
         .map { all -> all.dropRight(1) - all.last() }
@@ -119,13 +135,13 @@ workflow PREDICT {
     }
 
     // Names below --outdir, as conf/publish.config puts the files there, e.g. gut/sequences.tsv
-    tables = calls.tables
-        .mix(calls.viruses, calls.regions, calls.compatible)
-        .flatMap { sample, files -> [files].flatten().collect { path -> "${sample}/${path.name}".toString() } }
+    results = tables
+        .mix(viruses, others)
+        .flatMap { sample, files -> files.collect { path -> "${sample}/${path.name}".toString() } }
     saved = front.embeddings
         .filter { _sample, _files -> options.save_embeddings }
         .flatMap { sample, files -> files.collect { path -> "${sample}/embeddings/${path.name}".toString() } }
-    made = tables.mix(saved, collected.fasta.mix(collected.tables).flatten().map { path -> path.name })
+    made = results.mix(saved, collected.fasta.mix(collected.tables).flatten().map { path -> path.name })
     summary = report.summary
 
     emit:
@@ -139,7 +155,7 @@ workflow PREDICT {
  */
 workflow READ_LABELLED {
     take:
-    samples // channel of [sample, [fasta, ...], genetic code, []]
+    batches // channel of [[sample, [fasta, ...], genetic code, []], ...]
     models // folder of the model bundle
     encoders // names of its encoders, or their kinds; [] for all
     reading // [open, longest or every; residues of the shortest stretch]
@@ -149,7 +165,7 @@ workflow READ_LABELLED {
     main:
     checked = CHECK_MODELS(models, [], encoders, stateOf([models]), codeOf('check_models.py', ['bundle']))
     card = checked.json.map { json -> new groovy.json.JsonSlurperClassic().parseText(json.getText('UTF-8')) + [classifier: [chunk_length: options.chunk_length]] }
-    front = EMBED_FRAMES(samples, models, card, reading + [''], options, gpus)
+    front = EMBED_FRAMES(batches, models, card, reading + [''], options, gpus)
     tables = front.tables
     embeddings = front.embeddings
     json = checked.json
@@ -166,8 +182,19 @@ def stretchesOf(card, Map options) {
     return [options.frames == 'auto' ? card.frames : options.frames, options.min_stretch ?: card.min_stretch]
 }
 
-/** Nothing is left out of a sample whose screening failed. */
-def unscreened(String sample) {
-    log.warn("Sample ${sample} could not be screened: all of it is read.")
-    return []
+/** Nothing is left out of samples whose screening failed. */
+def unscreened(List names) {
+    log.warn("Without a screening, as its task failed: ${names.join(', ')}. All of ${names.size() > 1 ? 'them' : 'it'} is read.")
+    return names.collect { _name -> [] }
+}
+
+/** What CLASSIFY takes of a batch: names, how many FASTA files each sample has, these, tables, embeddings. */
+def inOneTask(List batch) {
+    def (names, fasta, tables, embeddings) = batch.transpose()
+    return [names, fasta*.size(), fasta.flatten(), tables.flatten(), embeddings.flatten()]
+}
+
+/** [[gut, [file, ...]], ...] of result files, each in its sample's folder. */
+def bySample(files) {
+    return [files].flatten().groupBy { path -> path.parent.name }.collect { sample, own -> [sample, own] }
 }

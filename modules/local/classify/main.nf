@@ -1,38 +1,42 @@
 process CLASSIFY {
-    tag "${sample}"
+    tag "${samples[0]}${samples.size() > 1 ? " and ${samples.size() - 1} more" : ''}"
     label 'process_medium'
 
     input:
-    // In a folder that no sample can be named after: the results go into one with the sample's name.
-    tuple val(sample), path(tables, stageAs: '_in/tables/*'), path(fasta, stageAs: '_in/fasta?/*'), path(embeddings, stageAs: '_in/embeddings/*')
-    tuple path(classifiers, stageAs: '_in/classifier*'), val(weights) // one or two; weights: the bundle's digest, so that a change is noticed
+    // A batch of samples, how many FASTA files each has, these one sample after another, all samples' tables and embeddings
+    tuple val(samples), val(files), path(fasta, stageAs: 'fasta?/*'), path(tables, stageAs: 'tables/*'), path(embeddings, stageAs: 'embeddings/*')
+    tuple path(classifiers, stageAs: 'classifier*'), val(weights) // one or two; weights: the bundle's digest, so that a change is noticed
     val min_score
-    val prevalence // share of viruses; 0: estimated from the sample
+    val prevalence // share of viruses; 0: estimated from each sample
     val max_fdr // 0: calls by min_score
     val code // digest of the modules that the script imports: -resume does not look at them by itself
 
     output:
-    tuple val(sample), path("${sample}/*.tsv"), emit: tables
-    tuple val(sample), path("${sample}/viruses.fasta.gz"), emit: viruses
-    tuple val(sample), path("${sample}/{regions,viral_regions}.{tsv,bed,gff3,fasta.gz}"), emit: regions
-    tuple val(sample), path("${sample}/prediction_results*"), emit: compatible
-    path "${sample}/*.summary.json", emit: summary
+    // A folder for each sample; by their names: with a glob, -resume would not miss a file that is gone.
+    tuple val(samples), path({ ['sequences', 'chunks', 'regions'].collectMany { table -> samples.collect { sample -> "results/${sample}/${table}.tsv" } } }), emit: tables
+    tuple val(samples), path({ samples.collect { sample -> "results/${sample}/viruses.fasta.gz" } }), emit: viruses
+    tuple val(samples), path({ ['viral_regions.bed', 'regions.bed', 'regions.gff3', 'regions.fasta.gz'].collectMany { file -> samples.collect { sample -> "results/${sample}/${file}" } } }), emit: regions
+    tuple val(samples), path({ ['prediction_results.txt', 'prediction_results_highestscore.csv'].collectMany { file -> samples.collect { sample -> "results/${sample}/${file}" } } }), emit: compatible
+    path({ samples.collect { sample -> "results/${sample}/${sample}.summary.json" } }), emit: summary
     tuple val(task.process), eval('tool_versions.py numpy polars pyarrow pyyaml safetensors'), topic: versions
 
     script:
+    def staged = [fasta].flatten().collect { path -> "${path}" }
+    def given = samples.withIndex().collect { sample, i -> "--sample '${sample}' ${staged.drop(files.take(i).sum(0)).take(files[i]).join(' ')}" }
     """
-    classify.py --sample '${sample}' --tables _in/tables --embeddings _in/embeddings --classifier ${classifiers} \\
-        --fasta ${fasta} --min_score ${min_score} \\
-        ${prevalence ? "--prevalence ${prevalence}" : ''} ${max_fdr ? "--max_fdr ${max_fdr}" : ''} --out '${sample}'
+    classify.py ${given.join(' \\\n        ')} \\
+        --tables tables --embeddings embeddings --classifier ${classifiers} --min_score ${min_score} \\
+        ${prevalence ? "--prevalence ${prevalence}" : ''} ${max_fdr ? "--max_fdr ${max_fdr}" : ''} --out results
     """
 
     stub:
     """
-    mkdir '${sample}'
-    touch ${sample}/{sequences,chunks,regions}.tsv ${sample}/{viral_regions,regions}.bed ${sample}/regions.gff3 ${sample}/prediction_results.txt ${sample}/prediction_results_highestscore.csv
-    printf '' | gzip | tee ${sample}/viruses.fasta.gz > ${sample}/regions.fasta.gz
-    cat > ${sample}/${sample}.summary.json <<'JSON'
-    {"format": 1, "sample": "${sample}", "state": "complete", "reason": "", "failures": [], "failures_total": 0, "missing": []}
-    JSON
+    for sample in ${samples.join(' ')}; do
+        mkdir -p results/\$sample
+        touch results/\$sample/{sequences,chunks,regions}.tsv results/\$sample/{viral_regions,regions}.bed results/\$sample/regions.gff3
+        touch results/\$sample/prediction_results.txt results/\$sample/prediction_results_highestscore.csv
+        printf '' | gzip | tee results/\$sample/viruses.fasta.gz > results/\$sample/regions.fasta.gz
+        echo '{"format": 1, "sample": "'\$sample'", "state": "complete", "reason": "", "failures": [], "failures_total": 0, "missing": []}' > results/\$sample/\$sample.summary.json
+    done
     """
 }

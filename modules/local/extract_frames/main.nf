@@ -1,10 +1,11 @@
 process EXTRACT_FRAMES {
-    tag "${sample}"
+    tag "${samples[0]}${samples.size() > 1 ? " and ${samples.size() - 1} more" : ''}"
     label 'process_low'
 
     input:
-    // The genetic code: NCBI's number, or auto. screened: [] where none is left out.
-    tuple val(sample), path(fasta, stageAs: 'input?/*'), val(genetic_code), path(screened, stageAs: 'screened/*')
+    // A batch of samples, how many FASTA files each has, these one sample after another, the code: NCBI's number, or auto.
+    // screened: <sample>.screened.parquet, or [] where none is left out.
+    tuple val(samples), val(files), path(fasta, stageAs: 'input?/*'), val(genetic_code), path(screened, stageAs: 'screened/*')
     val chunk_length
     val min_length
     // open, longest or every; residues of the shortest stretch that is read; '300,open,40' to cut sequences of which
@@ -15,25 +16,27 @@ process EXTRACT_FRAMES {
 
     output:
     // By their names: with a glob, -resume would not miss a file that is gone.
-    tuple val(sample), path({ ['manifest.json', 'sequences.parquet', 'chunks.parquet'].collect { table -> "frames/${sample}.${table}" } }), emit: tables
-    path "frames/${sample}.manifest.json", emit: manifest
+    tuple val(samples), path({ ['manifest.json', 'sequences.parquet', 'chunks.parquet'].collectMany { table -> samples.collect { sample -> "frames/${sample}.${table}" } } }), emit: tables
+    path({ samples.collect { sample -> "frames/${sample}.manifest.json" } }), emit: manifest
     path 'frames/*.shard_*.parquet', emit: shards, optional: true
     tuple val(task.process), eval('tool_versions.py numpy pyarrow'), topic: versions
 
     script:
+    def staged = [fasta].flatten().collect { path -> "${path}" }
+    def given = samples.withIndex().collect { sample, i -> "--sample '${sample}' ${staged.drop(files.take(i).sum(0)).take(files[i]).join(' ')}" }
     """
-    extract_frames.py --sample '${sample}' --fasta ${fasta} --out frames \\
+    extract_frames.py ${given.join(' \\\n        ')} \\
         --chunk_length ${chunk_length} --min_length ${min_length} --frames ${read} --min_stretch ${min_stretch} --shard_size ${shard_size} \\
-        --genetic_code ${genetic_code} ${second ? "--second ${second}" : ''} ${screened ? "--screened ${screened}" : ''}
+        --genetic_code ${genetic_code} ${second ? "--second ${second}" : ''} ${screened ? '--screened screened' : ''} --out frames
     """
 
     stub:
     """
     mkdir frames
-    touch frames/${sample}.{sequences,chunks,shard_00001}.parquet
-    cat > frames/${sample}.manifest.json <<'JSON'
-    {"format": 1, "sample": "${sample}", "state": "ok", "shards": [
-        {"name": "${sample}.shard_00001", "frames": 1, "dnabert_s_tokens": 100, "esm2_tokens": 168}]}
-    JSON
+    for sample in ${samples.join(' ')}; do
+        touch frames/\$sample.{sequences,chunks,shard_00001}.parquet
+        echo '{"format": 1, "sample": "'\$sample'", "state": "ok", "shards": [
+            {"name": "'\$sample'.shard_00001", "frames": 1, "dnabert_s_tokens": 100, "esm2_tokens": 168, "composition_tokens": 100}]}' > frames/\$sample.manifest.json
+    done
     """
 }

@@ -95,13 +95,13 @@ def read_shard(tmp_path, shard):
 
 
 def classify(root, tmp_path, *more):
-    command = [sys.executable, root / "bin/classify.py", "--sample", "s", "--tables", "tables", "--fasta", "in.fa"]
+    command = [sys.executable, root / "bin/classify.py", "--sample", "s", "in.fa", "--tables", "tables"]
     command += ["--embeddings", "embeddings", "--classifier", "classifier", "--out", "results", *more]
     return subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
 
 
 def read_tsv(tmp_path, name):
-    return pl.read_csv(tmp_path / "results" / f"{name}.tsv", separator="\t", quote_char=None)
+    return pl.read_csv(tmp_path / "results/s" / f"{name}.tsv", separator="\t", quote_char=None)
 
 
 def test_mlp_equals_torch(tmp_path):
@@ -180,15 +180,15 @@ def test_calls_by_hand(root, tmp_path, sample):
         None,
     ]
     assert sequences["max_p_virus"][0] == pytest.approx(0.9)
-    summary = json.loads((tmp_path / "results/s.summary.json").read_text(encoding="utf-8"))
+    summary = json.loads((tmp_path / "results/s/s.summary.json").read_text(encoding="utf-8"))
     assert summary["sequences"] == {"total": 5, "virus": 1, "other": 1, "no_open_frame": 1, "too_short": 1, "failed": 1}
     assert sum(summary["score_histogram"]) == 2
     assert summary["state"] == "partial"  # the empty record failed
-    text = gzip.decompress((tmp_path / "results/viruses.fasta.gz").read_bytes()).decode()
+    text = gzip.decompress((tmp_path / "results/s/viruses.fasta.gz").read_bytes()).decode()
     header, *lines = text.splitlines()
     assert header == f">one virus_score={weighted:.6f} length=162 viral_regions=1-100 sequence_number=1 first"
     assert "".join(lines) == ORF
-    assert (tmp_path / "results/viral_regions.bed").read_text(
+    assert (tmp_path / "results/s/viral_regions.bed").read_text(
         encoding="utf-8"
     ) == "one\t0\t100\tsequence_1:1_chunks\t562\t.\n"
 
@@ -233,21 +233,21 @@ def test_a_second_classifier_scores_what_the_first_cannot_read(root, tmp_path):
     embed({k: 0.9 if a else 0.2 for k, a in zip(keys.tolist(), again.tolist(), strict=True)})
     done = classify(root, tmp_path, "--classifier", "classifier", "second")
     assert done.returncode == 0, done.stderr
-    found = pl.read_csv(tmp_path / "results/sequences.tsv", separator="\t")
+    found = pl.read_csv(tmp_path / "results/s/sequences.tsv", separator="\t")
     states = dict(zip(found["sequence_id"], zip(found["state"], found["classifier"], strict=True), strict=True))
     assert states["one"] == ("other", "x") and states["closed"] == ("virus", "y")
     assert states["empty"] == ("failed", None)
-    rows = pl.read_csv(tmp_path / "results/chunks.tsv", separator="\t")
+    rows = pl.read_csv(tmp_path / "results/s/chunks.tsv", separator="\t")
     of_closed = rows.filter(pl.col("sequence_id") == "closed")
     closed = found.filter(pl.col("sequence_id") == "closed")
     assert of_closed["classifier"].unique().sort().to_list() == ["x", "y"]
     assert of_closed.filter(pl.col("classifier") == "x")["state"].unique().to_list() == ["no_open_frame"]
     assert closed["chunks"].item() == of_closed.filter(pl.col("classifier") == "y").height
-    compatible = (tmp_path / "results/prediction_results.txt").read_text(encoding="utf-8")
+    compatible = (tmp_path / "results/s/prediction_results.txt").read_text(encoding="utf-8")
     assert "one_chunk_1" in compatible and "closed" not in compatible
-    summary = json.loads((tmp_path / "results/s.summary.json").read_text(encoding="utf-8"))
+    summary = json.loads((tmp_path / "results/s/s.summary.json").read_text(encoding="utf-8"))
     assert summary["classifiers"]["y"] == 1 and summary["chunks"]["total"] == chunks.height
-    regions = pl.read_csv(tmp_path / "results/regions.tsv", separator="\t")
+    regions = pl.read_csv(tmp_path / "results/s/regions.tsv", separator="\t")
     assert "closed" in regions["sequence_id"].to_list()
 
 
@@ -288,7 +288,7 @@ def test_compatible_files(root, tmp_path, sample):
     assert classify(root, tmp_path).returncode == 0
     frames = [
         line.split("\t")
-        for line in (tmp_path / "results/prediction_results.txt").read_text(encoding="utf-8").splitlines()
+        for line in (tmp_path / "results/s/prediction_results.txt").read_text(encoding="utf-8").splitlines()
     ]
     assert frames[0] == ["Sequence_ID", "Prediction", "score1", "score2"]
     ids = [i for s in manifest["shards"] for i in read_shard(tmp_path, s)["frame_id"].to_pylist()]
@@ -303,7 +303,7 @@ def test_compatible_files(root, tmp_path, sample):
         pl.col("score1").max(), pl.col("score2").max()
     )
     expected = sorted((i, str(v >= o)) for i, o, v in best.iter_rows())
-    lines = (tmp_path / "results/prediction_results_highestscore.csv").read_text(encoding="utf-8").splitlines()
+    lines = (tmp_path / "results/s/prediction_results_highestscore.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "Modified_ID\tIs_Virus"
     assert [tuple(line.split("\t")) for line in lines[1:]] == expected
 
@@ -321,7 +321,7 @@ def test_a_missing_bin_fails_its_sequences_and_no_others(root, tmp_path, sample)
     sequences = read_tsv(tmp_path, "sequences")
     assert sequences.filter(pl.col("sequence_id") == "two")["state"].item() == "failed"
     assert sequences.filter(pl.col("sequence_id") == "two")["chunks_failed"].item() == 1
-    summary = json.loads((tmp_path / "results/s.summary.json").read_text(encoding="utf-8"))
+    summary = json.loads((tmp_path / "results/s/s.summary.json").read_text(encoding="utf-8"))
     assert summary["frames"]["failed"] == last["frames"]
     assert summary["missing"] == [f"{last['name']}.esm2"]
 
@@ -385,7 +385,7 @@ def test_results_are_the_same_bytes_each_time(root, tmp_path, sample):
     contents = []
     for _ in range(2):
         assert classify(root, tmp_path).returncode == 0
-        contents.append({p.name: p.read_bytes() for p in (tmp_path / "results").iterdir()})
+        contents.append({p.name: p.read_bytes() for p in (tmp_path / "results/s").iterdir()})
     assert contents[0] == contents[1]
 
 
@@ -396,12 +396,12 @@ def test_nothing_open_gives_valid_empty_results(root, tmp_path):
     done = classify(root, tmp_path)
     assert done.returncode == 0, done.stderr
     assert read_tsv(tmp_path, "sequences")["state"].to_list() == ["no_open_frame"] * 2
-    assert (tmp_path / "results/prediction_results.txt").read_text(encoding="utf-8").count("\n") == 1
-    assert (tmp_path / "results/prediction_results_highestscore.csv").read_text(
+    assert (tmp_path / "results/s/prediction_results.txt").read_text(encoding="utf-8").count("\n") == 1
+    assert (tmp_path / "results/s/prediction_results_highestscore.csv").read_text(
         encoding="utf-8"
     ) == "Modified_ID\tIs_Virus\n"
-    assert gzip.decompress((tmp_path / "results/viruses.fasta.gz").read_bytes()) == b""
-    assert json.loads((tmp_path / "results/s.summary.json").read_text(encoding="utf-8"))["state"] == "complete"
+    assert gzip.decompress((tmp_path / "results/s/viruses.fasta.gz").read_bytes()) == b""
+    assert json.loads((tmp_path / "results/s/s.summary.json").read_text(encoding="utf-8"))["state"] == "complete"
 
 
 def test_a_failed_sample_gives_valid_empty_results(root, tmp_path):
@@ -409,7 +409,7 @@ def test_a_failed_sample_gives_valid_empty_results(root, tmp_path):
     extract("s", [tmp_path / "in.fa"], tmp_path / "tables", chunk_length=100)
     see_through(tmp_path / "classifier")
     assert classify(root, tmp_path).returncode == 0
-    summary = json.loads((tmp_path / "results/s.summary.json").read_text(encoding="utf-8"))
+    summary = json.loads((tmp_path / "results/s/s.summary.json").read_text(encoding="utf-8"))
     assert (summary["state"], summary["sequences"]["total"]) == ("failed", 0)
     assert "not a FASTA file" in summary["reason"]
 
@@ -419,7 +419,7 @@ def test_a_sample_of_which_nothing_could_be_scored_has_failed(root, tmp_path):
     extract("s", [tmp_path / "in.fa"], tmp_path / "tables", chunk_length=100)
     see_through(tmp_path / "classifier")
     assert classify(root, tmp_path).returncode == 0
-    summary = json.loads((tmp_path / "results/s.summary.json").read_text(encoding="utf-8"))
+    summary = json.loads((tmp_path / "results/s/s.summary.json").read_text(encoding="utf-8"))
     assert summary["state"] == "failed"
     assert summary["reason"].startswith("none of its sequences could be scored; the first, first: 'L' at position 4")
 
@@ -439,7 +439,7 @@ def test_stretches_stand_beside_open_frames(root, tmp_path):
     run = classify(root, tmp_path)
     assert run.returncode == 0, run.stderr
     for file in ("prediction_results.txt", "prediction_results_highestscore.csv"):
-        assert (tmp_path / "results" / file).read_bytes() == (tmp_path / "open/results" / file).read_bytes()
+        assert (tmp_path / "results/s" / file).read_bytes() == (tmp_path / "open/results/s" / file).read_bytes()
     chunks = read_tsv(tmp_path, "chunks")
     for key in stretches.tolist():
         chunk = chunks.row(key // 6, named=True)
@@ -469,7 +469,7 @@ def test_another_genetic_code_leaves_virnucpros_files_as_they_are(root, tmp_path
         peptides = {row["peptide"] for row in shards}
     assert any("W" in peptide for peptide in peptides)
     for file in ("prediction_results.txt", "prediction_results_highestscore.csv"):
-        assert (tmp_path / "1/results" / file).read_bytes() == (tmp_path / "4/results" / file).read_bytes()
+        assert (tmp_path / "1/results/s" / file).read_bytes() == (tmp_path / "4/results/s" / file).read_bytes()
     frames = {code: tables[code]["chunks"]["frames_scored"].sum() for code in tables}
     assert frames[4] > frames[1]
     for code, each in tables.items():
@@ -491,7 +491,7 @@ def test_every_frame_is_read_and_virnucpros_files_stay_the_same(root, tmp_path):
     run = classify(root, tmp_path)
     assert run.returncode == 0, run.stderr
     for file in ("prediction_results.txt", "prediction_results_highestscore.csv"):
-        assert (tmp_path / "results" / file).read_bytes() == (tmp_path / "open/results" / file).read_bytes()
+        assert (tmp_path / "results/s" / file).read_bytes() == (tmp_path / "open/results/s" / file).read_bytes()
     chunks = read_tsv(tmp_path, "chunks").with_row_index("n")
     opened, stretched = (chunks["n"].is_in((k // 6).tolist()) for k in (keys, stretches))
     expected = {(True, True): "both", (True, False): "open_frames", (False, True): "stretches", (False, False): None}
@@ -520,7 +520,7 @@ def test_a_calibrated_classifier_gives_probabilities_and_calls_by_rate(root, tmp
     p = scored["virus_probability"].to_list()
     expected = [np.mean([1 - x for x in p if x >= y]) for y in p]
     assert scored["q_value"].to_list() == pytest.approx(expected, abs=1e-5)
-    summary = json.loads((tmp_path / "results/s.summary.json").read_text(encoding="utf-8"))
+    summary = json.loads((tmp_path / "results/s/s.summary.json").read_text(encoding="utf-8"))
     assert (summary["prevalence"], summary["prevalence_given"]) == (0.5, True)
     strict = (min(expected) + max(expected)) / 2
     assert classify(root, tmp_path, "--prevalence", "0.5", "--max_fdr", str(strict)).returncode == 0

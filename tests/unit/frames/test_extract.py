@@ -271,7 +271,7 @@ def test_no_open_frame_gives_valid_empty_results(tmp_path):
 def test_script_says_what_failed_and_exits_0(root, tmp_path):
     """The sample is accounted for; the run's end, not this task, makes the exit status."""
     (tmp_path / "x.fa").write_text("no fasta", encoding="utf-8")
-    command = [sys.executable, root / "bin/extract_frames.py", "--sample", "s", "--fasta", "x.fa"]
+    command = [sys.executable, root / "bin/extract_frames.py", "--sample", "s", "x.fa"]
     done = subprocess.run(
         [*command, "--chunk_length", "500", "--out", "o"], cwd=tmp_path, capture_output=True, encoding="utf-8"
     )

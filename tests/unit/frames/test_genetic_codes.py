@@ -183,7 +183,7 @@ def test_stops_inside_by_hand():
 
 def test_the_script_knows_the_codes(root, tmp_path):
     (tmp_path / "x.fa").write_text(">a\n" + "ATGTGAGCA" * 20 + "\n", encoding="utf-8")
-    command = [sys.executable, root / "bin/extract_frames.py", "--sample", "s", "--fasta", "x.fa", "--out", "o"]
+    command = [sys.executable, root / "bin/extract_frames.py", "--sample", "s", "x.fa", "--out", "o"]
     for code, open_frames_of_it in (("1", 0), ("4", 1), ("auto", 0)):
         subprocess.run(
             [*command, "--chunk_length", "500", "--genetic_code", code], cwd=tmp_path, check=True, capture_output=True

@@ -64,8 +64,6 @@ def test_probabilities_are_those_of_a_run(root, compact, pieces, tmp_path):
     embed = ["embed.py", "--kind", "composition", "--task", "t", "--shards", "shards", "--out", "e", "--encoder"]
     classify = [
         "classify.py",
-        "--sample",
-        "s",
         "--tables",
         "tables",
         "--embeddings",
@@ -74,11 +72,12 @@ def test_probabilities_are_those_of_a_run(root, compact, pieces, tmp_path):
         "0.5",
         "--out",
         "results",
-        "--fasta",
+        "--sample",
+        "s",
     ]
     for name, *arguments in ([*embed, compact[1]], [*classify, pieces, "--classifier", compact[0]]):
         subprocess.run([sys.executable, root / "bin" / name, *arguments], cwd=tmp_path, check=True)
-    calls = pl.read_csv(tmp_path / "results/sequences.tsv", separator="\t")
+    calls = pl.read_csv(tmp_path / "results/s/sequences.tsv", separator="\t")
     table = screen([pieces], *compact, 0.99)
     ours, theirs = table["probability"].to_numpy(), calls["virus_probability"].to_numpy()
     scored = ~np.isnan(ours)

@@ -37,7 +37,7 @@ def embed(
     events = Events(out / "events.jsonl", "task", kind, 1)
     run_task(Task(kind, shards, encoder, "task", out, layer=layer, precision=precision, device=device), events)
     columns = [pq.read_table(path)["embedding"].combine_chunks() for path in sorted(out.glob(f"*.{kind}.parquet"))]
-    return np.concatenate([c.flatten().to_numpy().reshape(len(c), -1) for c in columns])
+    return np.concatenate([c.flatten().to_numpy().reshape(len(c), -1) for c in columns]).astype(np.float32)
 
 
 def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -77,12 +77,12 @@ def frame_of(keys):
     return keys % len(FRAMES)
 
 
-def embedding_schema(dim: int, metadata: dict[str, str] | None = None) -> pa.Schema:
-    """Schema of an embedding file: rows of `dim` float32, keyed by frame."""
+def embedding_schema(dim: int, metadata: dict[str, str] | None = None, half: bool = False) -> pa.Schema:
+    """Schema of an embedding file: rows of `dim` float32, or float16 where `half`, keyed by frame."""
     fields = [
         ("frame_key", pa.int64()),
         ("frame_id", pa.string()),
-        ("embedding", pa.list_(pa.float32(), dim)),
+        ("embedding", pa.list_(pa.float16() if half else pa.float32(), dim)),
     ]
     return pa.schema(fields, metadata=metadata)
 

@@ -37,14 +37,14 @@ class Embeddings:
 
     path: Path
     keys: np.ndarray  # int64 [rows]
-    vectors: np.ndarray  # float32 [rows, dim]
+    vectors: np.ndarray  # float32 or float16 [rows, dim]
     failed: dict[int, str]  # frame key -> reason
 
 
 def read_embeddings(path: Path) -> Embeddings:
     """Read an embedding file; InputError where it is damaged, or a key stands in it twice."""
     try:
-        table = pq.read_table(path, columns=["frame_key", "embedding"])
+        table = pq.read_table(path, columns=["frame_key", "embedding"], page_checksum_verification=True)
     except (OSError, pa.ArrowInvalid, KeyError) as e:
         raise InputError(f"{path.name}: not an embedding file, or a damaged one ({e})") from e
     keys = table["frame_key"].to_numpy()

@@ -36,17 +36,15 @@ def run_light_task(task: Task, events: Events) -> None:
     report.loaded = time.time()
     events.begin_work()
     tokens = 0
-    with Saver(
-        task.out, task.kind, {"encoder": task.kind, **identity, "dim": str(encoder.dim)}, store, events
-    ) as saver:
+    metadata = {"encoder": task.kind, **identity, "dim": str(encoder.dim)}
+    with Saver(task.out, task.kind, metadata, store, events, half=False) as saver:
         for path in paths:
             started = time.time()
             shard = read_shard(path, task.kind)
             key = store.key(digests(shard.sequences)) if store else None
-            vectors = store.load(key, len(shard.sequences), encoder.dim) if store else None
-            reused = vectors is not None
-            if not reused:
-                vectors = encoder([s or "" for s in shard.sequences])
+            stored = store.load(key, shard, encoder.dim) if store else None
+            reused = stored is not None
+            vectors = stored.vectors if reused else encoder([s or "" for s in shard.sequences])
             failed = {row: EMPTY for row, s in enumerate(shard.sequences) if not s}
             for row, reason in failed.items():
                 events.fail(**report.add_failure(shard, row, reason))
@@ -56,7 +54,7 @@ def run_light_task(task: Task, events: Events) -> None:
             events.advance(len(vectors), cost, computed=not reused)
             seconds = time.time() - started
             report.add_shard(shard.name, len(vectors), len(vectors) - len(failed), cost, seconds, reused)
-            saver.save(SimpleNamespace(shard=shard, key=key), vectors, failed, reused)
+            saver.save(SimpleNamespace(shard=shard, key=key, stored=stored), vectors, failed)
     figures = SimpleNamespace(tokens=tokens, padding_tokens=0, recomputed=0, budget=0, oom_halvings=0, packed=False)
     frames = sum(shard["frames"] for shard in report.shards)
     write_report(report.content(device, "fp64", figures, frames), task.out / f"{task.name}.report.json")

@@ -1,10 +1,11 @@
 """The embedding store: finished shards, kept for retries, resumed runs and other runs with the same sequences.
 
-One file per shard and encoder, `<encoder>/<first two digits>/<key>.f32`. The key is the SHA-256 of everything that the
-embeddings depend on: the encoder's files, its settings, the code that computes, and the sequences in their order. Ids
-are no part of it, so that a shard is found again under another sample's name. A file is a line of JSON (key, rows, dim,
-SHA-256 of the rest) and the vectors, row by row, as little-endian float32. It is whole or absent (written under another
-name, synced, moved); one that is damaged nevertheless is noticed, removed and made again.
+One embedding file per shard and encoder, `<encoder>/<first two digits>/<key>.<names>.parquet`. The key is the SHA-256
+of everything that the embeddings depend on: the encoder's files, its settings, the code that computes, and the
+sequences in their order. Ids are no part of it, so that a shard is found again under another sample's name; `names`
+tells the keys and ids in the file, so that a task may hand on the very file where they are its own (`link`). A file is
+whole or absent (written under another name, synced, moved); one that is damaged nevertheless is noticed by its
+checksums, removed and made again.
 """
 
 import hashlib
@@ -14,13 +15,27 @@ import socket
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-FORMAT = 1
+from virnucpro.embedding.shards import Shard
+from virnucpro.embedding.writing import write_embeddings
+
+FORMAT = 2
 _PART = ".part"
 _STALE_SECONDS = 86400  # a part file that old belongs to a process that was killed
-_LITTLE = np.dtype("<f4")
+_KEY = b"store_key"  # in an entry's metadata
+
+
+class Entry(NamedTuple):
+    """A shard that was found."""
+
+    path: Path
+    vectors: np.ndarray  # float32 [frames, dim]
+    is_own: bool  # whether the file has the shard's own keys and ids
 
 
 class Store:
@@ -45,48 +60,59 @@ class Store:
         """Of a shard with these sequences: uint64 [frames, 2], in the shard's order."""
         return hashlib.sha256(self._settings.encode() + b"\0" + digests.tobytes()).hexdigest()
 
-    def load(self, key: str, rows: int, dim: int) -> np.ndarray | None:
-        """float32 [rows, dim]; None where there is no such entry, or where it is damaged (it is removed then)."""
-        path = self._path(key)
+    def load(self, key: str, shard: Shard, dim: int) -> Entry | None:
+        """The shard's embeddings; None where there is no such entry, or where it is damaged (it is removed then)."""
+        own = self._path(key, shard)
         try:
-            content = path.read_bytes()
-        except FileNotFoundError:
+            found = sorted(path for path in own.parent.iterdir() if path.name.startswith(f"{key}."))
+            path = own if own in found else next(iter(found), None)
+            return self._read(path, key, len(shard.frame_key), dim, path == own) if path else None
+        except FileNotFoundError:  # of the folder, or another task has just removed the file
             return None
         except OSError as e:  # another user's, most likely: it would be said of thousands
             if self._readable:
                 self._readable = False
-                self.problems.append(f"{path}: cannot be read ({e}); such shards are embedded again")
+                self.problems.append(f"{own.parent}: cannot be read ({e}); such shards are embedded again")
             return None
-        header, _, vectors = content.partition(b"\n")
-        if header != _header(key, rows, dim, vectors) or len(vectors) != rows * dim * _LITTLE.itemsize:
-            self.problems.append(f"{path}: is damaged; it was removed, the shard is embedded again")
-            with suppress(OSError):  # it can be another user's
-                path.unlink()
-            return None
-        return np.frombuffer(vectors, dtype=_LITTLE).reshape(rows, dim)
 
-    def save(self, key: str, vectors: np.ndarray) -> None:
-        """Keep float32 [rows, dim]. A store that cannot be written is given up, with a word in `problems`."""
+    def _read(self, path: Path, key: str, rows: int, dim: int, is_own: bool) -> Entry | None:
+        content = path.read_bytes()
+        try:
+            table = pq.read_table(pa.BufferReader(content), columns=["embedding"], page_checksum_verification=True)
+            column, metadata = table["embedding"].combine_chunks(), table.schema.metadata or {}
+            if metadata.get(_KEY) == key.encode() and (len(column), column.type.list_size) == (rows, dim):
+                values = column.flatten().to_numpy(zero_copy_only=False)
+                return Entry(path, values.astype(np.float32, copy=False).reshape(rows, dim), is_own)
+        except (OSError, pa.ArrowException, KeyError, AttributeError, ValueError):
+            pass
+        self.problems.append(f"{path}: is damaged; it was removed, the shard is embedded again")
+        with suppress(OSError):  # it can be another user's
+            path.unlink()
+        return None
+
+    def save(self, key: str, shard: Shard, table: pa.Table) -> Path | None:
+        """Keep the embedding file of a whole shard; where it lies. None from a store that cannot be written: it is
+        given up, with a word in `problems`."""
         if not self._writable:
-            return
-        path = self._path(key)
-        part = path.with_name(f".{key}.{socket.gethostname()}.{os.getpid()}{_PART}")
-        content = memoryview(np.ascontiguousarray(vectors, dtype=_LITTLE)).cast("B")
+            return None
+        path = self._path(key, shard)
+        part = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}{_PART}")
         try:
             path.parent.mkdir(exist_ok=True)
-            with part.open("wb") as file:
-                file.write(_header(key, *vectors.shape, content) + b"\n")
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            write_embeddings(table.replace_schema_metadata({_KEY: key} | table.schema.metadata), part, durable=True)
             part.replace(path)
         except OSError as e:
             self._give_up(e)
             with suppress(OSError):  # what could not be entered cannot be tidied either
                 part.unlink()
+            return None
+        return path
 
-    def _path(self, key: str) -> Path:
-        return self._folder / key[:2] / f"{key}.f32"
+    def _path(self, key: str, shard: Shard) -> Path:
+        names = hashlib.blake2b(digest_size=8)
+        names.update(np.ascontiguousarray(shard.frame_key.to_numpy()).tobytes())
+        names.update("\n".join(shard.frame_id.to_pylist()).encode())
+        return self._folder / key[:2] / f"{key}.{names.hexdigest()}.parquet"
 
     def _give_up(self, error: OSError) -> None:
         self._writable = False
@@ -103,5 +129,12 @@ class Store:
                 continue
 
 
-def _header(key: str, rows: int, dim: int, vectors: bytes | memoryview) -> bytes:
-    return json.dumps({"key": key, "rows": rows, "dim": dim, "sha256": hashlib.sha256(vectors).hexdigest()}).encode()
+def link(entry: Path, path: Path) -> bool:
+    """Have `path` be an entry's file without a second copy: another name of it, or where the store is on another file
+    system (each mount of a container counts as one) a symbolic link. False where neither can be made."""
+    path.unlink(missing_ok=True)
+    for make in (os.link, os.symlink):
+        with suppress(OSError):
+            make(entry.absolute(), path)
+            return True
+    return False

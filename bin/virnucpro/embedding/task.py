@@ -74,7 +74,7 @@ def run_task(task: Task, events: Events) -> None:
     events.begin_work(repeats.frames)
 
     metadata = {"encoder": task.kind, **identity, "dim": str(encoder.dim)}
-    saver = Saver(task.out, task.kind, metadata, store, events)
+    saver = Saver(task.out, task.kind, metadata, store, events, half=precision != "fp32")
     running: deque[Running] = deque()
     with saver:
         for work in shards.work(encoder, repeats, store):
@@ -150,14 +150,14 @@ def _finish(
         events.fail(**report.add_failure(work.shard, frame, reason))
     seconds = time.time() - running.started
     report.add_shard(work.shard.name, frames, frames - len(failed), running.tokens, seconds, reused)
-    saver.save(work, work.stored if reused else vectors[work.member], failed, reused)
+    saver.save(work, work.stored.vectors if reused else vectors[work.member], failed)
 
 
 def _of_sequences(running: Running, embedder: Embedder, repeats: Repeats) -> tuple[np.ndarray, dict[int, str]]:
     """Embeddings of a shard's distinct sequences, float32 [distinct, dim]; the reason for each that has none."""
     work = running.work
     if work.stored is not None:
-        return work.stored[np.unique(work.member, return_index=True)[1]], {}
+        return work.stored.vectors[np.unique(work.member, return_index=True)[1]], {}
     vectors = np.zeros((len(work.copies), embedder.encoder.dim), dtype=np.float32)
     reasons = dict.fromkeys(work.empty.tolist(), EMPTY)
 

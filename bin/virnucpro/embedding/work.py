@@ -10,7 +10,7 @@ import numpy as np
 
 from virnucpro.embedding.repeats import Repeats, unique
 from virnucpro.embedding.shards import Shard, digests, read_shard
-from virnucpro.embedding.store import Store
+from virnucpro.embedding.store import Entry, Store
 from virnucpro.encoders.ragged import Ragged
 
 EMPTY = "the sequence is empty"
@@ -21,7 +21,7 @@ class Work(NamedTuple):
 
     shard: Shard
     key: str | None  # in the embedding store; None where there is no store
-    stored: np.ndarray | None  # float32 [frames, dim] from the store: nothing is left to compute
+    stored: Entry | None  # from the store: nothing is left to compute
     member: np.ndarray  # int64 [frames], the number of each frame's sequence
     copies: np.ndarray  # int64 [distinct], how many frames have it
     slots: np.ndarray  # int64 [distinct], in Repeats; -1 for most
@@ -53,7 +53,7 @@ class TaskShards:
         is_empty = np.array([not shard.sequences[row] for row in first], dtype=bool)
         compute, known = np.flatnonzero(~is_known & ~is_empty), np.flatnonzero(is_known & ~is_empty)
         key = store.key(mine) if store else None
-        stored = store.load(key, len(mine), encoder.dim) if store else None
+        stored = store.load(key, shard, encoder.dim) if store else None
         tokens = None
         if stored is None and len(compute):
             tokens = encoder.tokenize([shard.sequences[row] for row in first[compute]])

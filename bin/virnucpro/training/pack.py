@@ -204,7 +204,8 @@ def read_embeddings(path: Path, kind: str) -> tuple[np.ndarray, np.ndarray, Orig
     if origin.kind != kind:
         raise InputError(f"{path}: holds embeddings by {origin.kind}, its name says {kind}")
     keys = table["frame_key"].to_numpy()
-    vectors = table["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, origin.dim)
+    values = table["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    vectors = values.astype(np.float32, copy=False).reshape(-1, origin.dim)
     order = np.argsort(keys, kind="stable")
     return keys[order], vectors[order], origin
 

@@ -4,12 +4,31 @@ import os
 import time
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from virnucpro.embedding.shards import digests
-from virnucpro.embedding.store import Store
+from virnucpro.embedding.shards import Shard, digests
+from virnucpro.embedding.store import Store, link
+from virnucpro.embedding.writing import embedding_table, halved
 
 VECTORS = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+
+
+def shard_of(sample="gut", frames=5):
+    names = [f"{sample}_{n}_chunk_1F1" for n in range(frames)]
+    return Shard(f"{sample}.shard_00001", pa.chunked_array([pa.array(range(frames))]), pa.chunked_array([names]), [])
+
+
+SHARD = shard_of()
+
+
+def save(store, key, vectors=VECTORS):
+    return store.save(key, SHARD, embedding_table(SHARD, vectors, {}, {"encoder": "esm2"}))
+
+
+def load(store, key, shard=SHARD, dim=3):
+    found = store.load(key, shard, dim)
+    return None if found is None else found.vectors
 
 
 @pytest.fixture
@@ -21,15 +40,15 @@ def store(tmp_path):
 def entry(store, tmp_path):
     """A stored shard: its key and file."""
     key = store.key(digests(["MKV", "MA"]))
-    store.save(key, VECTORS)
+    assert save(store, key) in tmp_path.glob("esm2/*/*")
     (path,) = tmp_path.glob("esm2/*/*")
-    assert path.name == f"{key}.f32"
+    assert path.name.startswith(key)
     return key, path
 
 
 def test_comes_out_as_it_went_in(store, entry):
-    assert (store.load(entry[0], 5, 3) == VECTORS).all()
-    assert store.load(store.key(digests(["other"])), 5, 3) is None
+    assert (load(store, entry[0]) == VECTORS).all()
+    assert load(store, store.key(digests(["other"]))) is None
     assert store.problems == []
 
 
@@ -46,34 +65,61 @@ def test_the_key_covers_settings_and_sequences(store, tmp_path):
     assert Store(tmp_path, "esm2", {"layer": "3", "weights_sha256": "aa"}).key(mine) == store.key(mine)
 
 
-@pytest.mark.parametrize("where", range(0, 200, 13))
-def test_a_changed_byte_is_noticed(store, entry, where):
-    key, path = entry
-    content = bytearray(path.read_bytes())
-    content[where % len(content)] ^= 1
-    path.write_bytes(content)
-    assert store.load(key, 5, 3) is None
+@pytest.mark.parametrize("vectors", [VECTORS, halved(VECTORS)], ids=["float32", "float16"])
+def test_no_changed_byte_comes_through(store, tmp_path, vectors):
+    """Of every byte of the file one bit: the entry is given up, or the embeddings are what they were."""
+    key = store.key(digests(["MKV", "MA"]))
+    path = save(store, key, vectors)
+    whole, given_up = path.read_bytes(), 0
+    for where in range(len(whole)):
+        content = bytearray(whole)
+        content[where] ^= 1 << where % 8
+        path.write_bytes(content)
+        found = load(store, key)
+        assert found is None or (found == vectors).all()
+        given_up += found is None
+        assert path.exists() == (found is not None)
+    assert given_up == len(store.problems) > 5 * 3 * vectors.itemsize
     assert str(path) in store.problems[0]
-    assert not path.exists()
+
+
+def test_an_entry_is_the_own_file_of_a_shard_with_its_names_alone(store, entry, tmp_path):
+    """Of one with other names its embeddings are known, and the file has to be written anew."""
+    mine, other = (store.load(entry[0], shard, 3) for shard in (SHARD, shard_of("lake")))
+    assert (mine.is_own, other.is_own) == (True, False)
+    assert (other.vectors == VECTORS).all()
+    assert link(mine.path, tmp_path / "linked.parquet")
+    assert (tmp_path / "linked.parquet").samefile(entry[1])
+
+
+def test_a_store_on_another_file_system_is_linked_by_its_path(entry, tmp_path, monkeypatch):
+    def other_device(*_):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", other_device)
+    monkeypatch.chdir(tmp_path)
+    assert link(entry[1].relative_to(tmp_path), tmp_path / "linked.parquet")
+    assert (tmp_path / "linked.parquet").readlink() == entry[1]
 
 
 @pytest.mark.parametrize("keep", [0, 1, 50, -1, -4])
 def test_a_cut_file_is_noticed(store, entry, keep):
     key, path = entry
     path.write_bytes(path.read_bytes()[:keep])
-    assert store.load(key, 5, 3) is None
+    assert load(store, key) is None
     assert not path.exists()
 
 
 def test_an_entry_of_another_size_is_not_taken(store, entry):
-    assert store.load(entry[0], 3, 5) is None
+    assert load(store, entry[0], dim=5) is None
+    assert load(store, entry[0], shard_of(frames=4)) is None
 
 
 def test_a_store_that_cannot_be_written_ends_nothing(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     store = Store(tmp_path / "file", "esm2", {})
-    store.save(store.key(digests(["M"])), VECTORS)
-    assert store.load(store.key(digests(["M"])), 5, 3) is None
+    assert save(store, store.key(digests(["M"]))) is None
+    assert load(store, store.key(digests(["M"]))) is None
     assert "cannot be written" in store.problems[0]
 
 
@@ -82,7 +128,7 @@ def test_a_full_disk_ends_nothing(store, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    store.save(store.key(digests(["M"])), VECTORS)
+    save(store, store.key(digests(["M"])))
     assert "No space left" in store.problems[0]
     assert list(tmp_path.glob("esm2/*/*")) == list(tmp_path.glob("esm2/*/.*")) == []
 
@@ -102,11 +148,11 @@ def test_a_folder_that_cannot_be_entered_is_told_once(store, tmp_path):
     locked = [store.key(digests(["M" * n])) for n in (1, 2, 3)]
     for key in locked:
         (tmp_path / "esm2" / key[:2]).write_text("no folder", encoding="utf-8")
-    assert [store.load(key, 5, 3) for key in locked] == [None] * 3
+    assert [load(store, key) for key in locked] == [None] * 3
     (told,) = store.problems
     assert "cannot be read" in told
     mine = next(k for n in range(9) if (k := store.key(digests(["K" * n])))[:2] not in {key[:2] for key in locked})
-    store.save(mine, VECTORS)
-    assert (store.load(mine, 5, 3) == VECTORS).all()
-    store.save(locked[0], VECTORS)
+    save(store, mine)
+    assert (load(store, mine) == VECTORS).all()
+    save(store, locked[0])
     assert len(store.problems) == 2 and "cannot be written" in store.problems[1]

@@ -68,7 +68,7 @@ class Done:
     def vectors(self) -> np.ndarray:
         """All embeddings, shard after shard, float32 [frames, dim]."""
         columns = [self.table(n)["embedding"].combine_chunks() for n in range(SHARDS)]
-        return np.concatenate([c.flatten().to_numpy().reshape(-1, DIM[self.kind]) for c in columns])
+        return np.concatenate([c.flatten().to_numpy().reshape(-1, DIM[self.kind]) for c in columns]).astype(np.float32)
 
 
 @pytest.fixture(scope="module", params=["esm2", "dnabert_s"])
@@ -140,6 +140,12 @@ class TestOnAGpu:
         found = done.vectors()
         lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
         return ((found * expected).sum(1) / np.maximum(lengths, 1e-9)).min()
+
+    def test_half_precision_is_kept_in_half_the_bytes(self, encoders, shards, tmp_path, monkeypatch):
+        FakeGpu(monkeypatch)
+        done = Done("esm2", shards, encoders["esm2"], tmp_path)
+        assert done.report["precision"] == "fp16"
+        assert done.table(0).schema.equals(formats.embedding_schema(DIM["esm2"], half=True), check_metadata=False)
 
     def test_the_same_embeddings(self, kind, encoders, shards, tmp_path, monkeypatch):
         expected = alone(kind, encoders[kind], shards)
@@ -346,7 +352,7 @@ class TestStore:
         assert second.report["processed"] == SHARDS * FRAMES
         for number in range(SHARDS):
             name = f"s.shard_{number:05d}.{done.kind}.parquet"
-            assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+            assert (tmp_path / "1" / name).samefile(tmp_path / "2" / name)  # and no second copy
 
     def test_ids_are_those_of_the_shard_not_of_the_store(self, encoders, tmp_path):
         write_shard(tmp_path / "a", 1, ["MKV", "MA"])
@@ -369,9 +375,10 @@ class TestStore:
     def test_a_damaged_entry_is_made_again(self, encoders, shards, tmp_path):
         store = tmp_path / "store"
         first = Done("esm2", shards, encoders["esm2"], tmp_path / "1", store=store)
-        damaged = sorted(store.glob("esm2/*/*.f32"))[1]
+        damaged = sorted(store.glob("esm2/*/*.parquet"))[1]
         content = bytearray(damaged.read_bytes())
-        content[-10] ^= 4
+        content[len(content) // 2] ^= 4
+        damaged.unlink()  # the first task's file has the same content
         damaged.write_bytes(content)
         second = Done("esm2", shards, encoders["esm2"], tmp_path / "2", store=store)
         assert sorted(s["reused"] for s in second.report["shards"]) == [False, True, True]

@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 from Bio import SeqIO
 
+from virnucpro.evaluation.callers import read_answers
+
 pytestmark = pytest.mark.nextflow
 
 SAMPLES = ("ecoli", "lambda", "mixed")
@@ -163,6 +165,20 @@ def test_compatible_files_agree_with_the_tables(example):
         scored = chunks.filter(pl.col("frames_scored") > 0)
         viral = {f"{r['sequence_id']}_chunk_{r['chunk']}": r["state"] == "virus" for r in scored.iter_rows(named=True)}
         assert dict(zip(best["Modified_ID"], best["Is_Virus"], strict=True)) == viral
+
+
+def test_evaluate_reads_them_at_every_level(example):
+    """The tables as predict has written them, by the reader of --workflow evaluate."""
+    for sample in SAMPLES:
+        names = set(table(example, sample, "sequences")["sequence_id"])
+        rows = {"sequences.tsv": len(names), "chunks.tsv": table(example, sample, "chunks").height}
+        rows["prediction_results.txt"] = table(example, sample, "chunks")["frames_scored"].sum()
+        levels = []
+        for file, count in rows.items():
+            form, answers = read_answers(example.results / sample / file)
+            levels.append(form.level)
+            assert answers.height == count and set(answers["id"]) <= names and answers["score"].is_not_null().any()
+        assert levels == ["sequence", "chunk", "frame"]
 
 
 def test_pipeline_info(example):

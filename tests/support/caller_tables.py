@@ -37,6 +37,29 @@ def write_truth(path: Path, separator: str = "\t") -> Path:
     return path
 
 
+def write_parts(folder: Path) -> dict[str, list[tuple[str, float | None]]]:
+    """chunks.tsv and prediction_results.txt as predict writes them: of each sequence three chunks, the last of them
+    closed, and of the other two one frame and two. Returns (sequence, score) by level, None for no answer."""
+    of = scores(20, 0.4)
+    chunks, frames = [], []
+    for n, (name, x) in enumerate(of.items()):
+        for k, score in ((1, x), (2, (1 + x) / 2), (3, None)):
+            state = "no_open_frame" if score is None else "virus" if score >= 0.5 else "other"
+            text = "" if score is None else f"{score:.6f}"
+            chunks.append(
+                (n + 1, name, "demo_500", k, 1, 500, "F1", "open_frames", 0, 1, state, text, text, text, "F1")
+            )
+            for frame in ("F1", "R2")[: 0 if score is None else k]:
+                frames.append((f"{name}_chunk_{k}{frame}", "virus" if score > 0.5 else "others", 1 - score, score))
+    head = "sequence_number|sequence_id|classifier|chunk|start|end|open_frames|evidence|stretch_residues|frames_scored|"
+    (folder / "chunks.tsv").write_text(_rows(head + "state|virus_score|max_p_virus|max_p_other|best_frame", chunks))
+    (folder / "prediction_results.txt").write_text(_rows("Sequence_ID|Prediction|score1|score2", frames))
+    return {
+        "chunk": [(row[1], float(row[11]) if row[11] else None) for row in chunks],
+        "frame": [(row[0].rsplit("_chunk_", 1)[0], row[3]) for row in frames],
+    }
+
+
 def _rows(head: str, rows, separator="\t") -> str:
     return "\n".join([head.replace("|", separator), *(separator.join(map(str, row)) for row in rows)]) + "\n"
 

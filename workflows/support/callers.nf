@@ -4,7 +4,7 @@
 
 /**
  * List of [caller: ..., sample: ..., table: path] in the order of the sheet; ends the run with one line per fault. A
- * folder of results of predict gives the sequences.tsv of each of its samples.
+ * folder of results of predict gives the tables of sequences, chunks and frames of each of its samples.
  * rows: what samplesheetRows made of the sheet, with its faults.
  */
 def readCallers(List rows, List faults) {
@@ -23,11 +23,16 @@ def readCallers(List rows, List faults) {
             faults << "${row.where}: ${row.table} is a folder without results of predict (<sample>/sequences.tsv)"
         }
         place.isDirectory()
-            ? tables.collect { folder -> [caller: row.caller, sample: folder.name, table: folder.resolve('sequences.tsv')] }
+            ? tables.collectMany { folder -> tablesOf(folder).collect { table -> [caller: row.caller, sample: folder.name, table: table] } }
             : [[caller: row.caller, sample: row.sample ?: '', table: place]]
     }
     if (faults) {
         error("The input cannot be used:\n  ${faults.join('\n  ')}")
     }
     return found
+}
+
+/** What a sample's folder has of predict's tables that evaluate reads. */
+def tablesOf(folder) {
+    return ['sequences.tsv', 'chunks.tsv', 'prediction_results.txt'].collect { name -> folder.resolve(name) }.findAll { table -> table.exists() }
 }

@@ -24,6 +24,7 @@ ANSWERS = pl.Schema(
     }
 )
 THRESHOLD = 0.5
+SEQUENCE, CHUNK, FRAME = "sequence", "chunk", "frame"
 SCORE = re.compile(r"(?i)^(?!rea?li?ability|max)(\w+)_score$")
 VIRAL = ("phage", "virus", "viruses", "eukaryotic_virus")  # Jaeger's classes
 
@@ -31,17 +32,20 @@ VIRAL = ("phage", "virus", "viruses", "eukaryotic_virus")  # Jaeger's classes
 @dataclass(frozen=True)
 class Format:
     """One caller's table. columns: that tell it, in lower case. read: its answers. lists_viruses: it leaves out what it
-    holds for no virus, so a sequence that is absent has an answer."""
+    holds for no virus, so a sequence that is absent has an answer. level: what has a row: each sequence, or several
+    chunks or frames of it."""
 
     name: str
     columns: frozenset[str]
     read: Callable[[pl.DataFrame], pl.DataFrame]
     lists_viruses: bool = False
+    level: str = SEQUENCE
 
 
 def read_answers(path: Path) -> tuple[Format, pl.DataFrame]:
-    """The format of a table, and what it answers (ANSWERS), a row for each sequence that it names; of several rows of
-    one sequence in a table that lists viruses (proviruses) the best. InputError where it is of no caller known here."""
+    """The format of a table, and what it answers (ANSWERS), a row for each sequence (chunk, frame) that it names; of
+    several rows of one sequence in a table that lists viruses (proviruses) the best. InputError where it is of no
+    caller known here."""
     table = read_table(path)
     found = next((f for f in FORMATS if f.columns <= set(table.columns)), None)
     if found is None:
@@ -100,6 +104,21 @@ def nf_virnucpro(t: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col("evidence") != "").then(pl.col("evidence")).alias("evidence"),
         pl.col("length"),
     )
+
+
+def chunks_of_nf_virnucpro(t: pl.DataFrame) -> pl.DataFrame:
+    return t.select(
+        pl.col("sequence_id").alias("id"),
+        number("virus_score").alias("score"),
+        (pl.col("state") == "virus").alias("called"),
+    )
+
+
+def frames_of_virnucpro(t: pl.DataFrame) -> pl.DataFrame:
+    """prediction_results.txt, VirNucPro's own: a row for each open frame, named <sequence>_chunk_<k><frame>."""
+    name = pl.col("sequence_id").str.replace(r"_chunk_\d+[FR][123]$", "")
+    called = pl.col("prediction") == "virus"
+    return t.select(name.alias("id"), number("score2").alias("score"), called.alias("called"))
 
 
 def genomad_summary(t: pl.DataFrame) -> pl.DataFrame:
@@ -161,6 +180,8 @@ def virsorter2(t: pl.DataFrame) -> pl.DataFrame:
 # The first whose columns are all there.
 FORMATS = (
     Format("nf-virnucpro", frozenset({"sequence_id", "state", "virus_score", "evidence", "length"}), nf_virnucpro),
+    Format("chunks", frozenset({"sequence_id", "chunk", "state", "virus_score"}), chunks_of_nf_virnucpro, level=CHUNK),
+    Format("frames", frozenset({"sequence_id", "prediction", "score1", "score2"}), frames_of_virnucpro, level=FRAME),
     Format("geNomad, virus_summary", frozenset({"seq_name", "virus_score", "topology"}), genomad_summary, True),
     Format(
         "geNomad, classification",

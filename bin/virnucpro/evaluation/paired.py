@@ -9,11 +9,13 @@ import polars as pl
 
 from virnucpro.errors import InputError
 from virnucpro.evaluation.account import ITEMS, account
-from virnucpro.evaluation.callers import THRESHOLD, Format, read_answers
+from virnucpro.evaluation.callers import SEQUENCE, THRESHOLD, Format, read_answers
 from virnucpro.evaluation.figures import reliability
 from virnucpro.evaluation.truth import read_truth
 
 POINTS = 3000  # of a caller's score by length, that are drawn
+MOST_PARTS = 200_000  # chunks or frames of a caller that are judged
+Answers = list[tuple[Format, pl.DataFrame]]  # of each table: what it is, and ANSWERS with a column sample
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,14 @@ def judge(tables: list[CallerTable], truth: Path, seed: int) -> tuple[dict, pl.D
     known = read_truth(truth)
     callers: dict[str, pl.DataFrame] = {}
     formats: dict[str, str] = {}
+    parts: list[pl.DataFrame] = []
     for caller in dict.fromkeys(t.caller for t in tables):
-        form, callers[caller] = answers_of([t for t in tables if t.caller == caller], known)
+        given = [read(table) for table in tables if table.caller == caller]
+        form, callers[caller] = answers_of(caller, given, known)
         formats[caller] = form.name
+        parts += [_part_items(caller, form.level, known, answers, seed) for form, answers in parts_of(given)]
     known = _with_lengths(known, callers)
-    items = pl.concat([_items(caller, known, answers) for caller, answers in callers.items()])
+    items = pl.concat([*(_items(caller, known, answers) for caller, answers in callers.items()), *parts])
     first = next(iter(callers))
     found = account(items, {first: first}, seed)
     found |= {"format": 1, "kind": "evaluation", "formats": formats}
@@ -57,35 +62,53 @@ def judge(tables: list[CallerTable], truth: Path, seed: int) -> tuple[dict, pl.D
     return found, known.with_columns(columns)
 
 
-def answers_of(tables: list[CallerTable], known: pl.DataFrame) -> tuple[Format, pl.DataFrame]:
+def read(table: CallerTable) -> tuple[Format, pl.DataFrame]:
+    """What a table is, and its answers (ANSWERS, and the sample)."""
+    form, answers = read_answers(table.path)
+    return form, answers.with_columns(pl.lit(table.sample).alias("sample"))
+
+
+def parts_of(given: Answers) -> Answers:
+    """Those of chunks, and those of frames, of all tables together."""
+    forms = {form.name: form for form, _ in given if form.level != SEQUENCE}
+    return [(form, pl.concat([t for f, t in given if f.name == name])) for name, form in forms.items()]
+
+
+def key_of(caller: str, answers: pl.DataFrame, known: pl.DataFrame) -> list[str]:
+    """The columns that tell sequences apart; InputError where the truth has samples and a table of the caller none."""
+    if not (known["sample"] != "").any():
+        return ["id"]
+    if (answers["sample"] == "").any():
+        raise InputError(
+            f"the truth table has samples; the tables of {caller} need one each (column sample of --input)"
+        )
+    return ["sample", "id"]
+
+
+def answers_of(caller: str, given: Answers, known: pl.DataFrame) -> tuple[Format, pl.DataFrame]:
     """One caller's answers for each row of `known`, in its order: score, called, evidence, length.
 
-    InputError where its tables are of two kinds, name a sequence twice, or none of the truth's.
+    InputError where its tables are of two kinds, of chunks or frames alone, name a sequence twice, or none of the
+    truth's.
     """
-    parts, formats = [], []
-    for table in tables:
-        form, answers = read_answers(table.path)
-        formats.append(form)
-        parts.append(answers.with_columns(pl.lit(table.sample).alias("sample")))
-    if len({f.name for f in formats}) > 1:
-        raise InputError(f"the tables of {tables[0].caller} are of several kinds: {', '.join(f.name for f in formats)}")
-    form, all_of = formats[0], pl.concat(parts)
-    by_sample = bool((known["sample"] != "").any())
-    if by_sample and (all_of["sample"] == "").any():
-        raise InputError(
-            f"the truth table has samples; the tables of {tables[0].caller} need one each (column sample of --input)"
-        )
-    key = ["sample", "id"] if by_sample else ["id"]
+    of_sequences = [(form, answers) for form, answers in given if form.level == SEQUENCE]
+    names = sorted({form.name for form, _ in of_sequences})
+    if len(names) > 1:
+        raise InputError(f"the tables of {caller} are of several kinds: {', '.join(names)}")
+    if not names:
+        raise InputError(f"{caller} has tables of {given[0][0].name} alone; one of its sequences is needed as well")
+    form, all_of = of_sequences[0][0], pl.concat([answers for _, answers in of_sequences])
+    key = key_of(caller, all_of, known)
     wanted = all_of.join(known.select(key), on=key, how="semi")
     if not wanted.height:
         raise InputError(
-            f"the tables of {tables[0].caller} name no sequence of the truth table; they begin with "
+            f"the tables of {caller} name no sequence of the truth table; they begin with "
             f"{', '.join(all_of['id'].head(3).to_list()) or 'nothing'}"
         )
     if wanted.select(key).is_duplicated().any():
         double = wanted.filter(wanted.select(key).is_duplicated())["id"][0]
         raise InputError(
-            f"the tables of {tables[0].caller} name '{double}' twice; where samples share ids, the truth table and "
+            f"the tables of {caller} name '{double}' twice; where samples share ids, the truth table and "
             "--input need a column sample"
         )
     found = known.select(key).join(wanted, on=key, how="left", maintain_order="left")
@@ -102,23 +125,25 @@ def _with_lengths(known: pl.DataFrame, callers: dict[str, pl.DataFrame]) -> pl.D
 
 
 def _items(caller: str, known: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
-    return (
-        pl.concat([known.drop("length"), answers.drop("length")], how="horizontal")
-        .select(
-            pl.lit(caller).alias("caller"),
-            pl.lit("sequence").alias("level"),
-            pl.lit(0).alias("size"),
-            "sample",
-            "genome",
-            "group",
-            known["length"],
-            "label",
-            "score",
-            "called",
-            pl.lit(THRESHOLD).alias("threshold"),
-            "evidence",
-        )
-        .cast(dict(ITEMS))
+    """The truth's sequences with the caller's answers, row by row."""
+    return _as_items(caller, SEQUENCE, pl.concat([known, answers.drop("length")], how="horizontal"))
+
+
+def _part_items(caller: str, level: str, known: pl.DataFrame, answers: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """Chunks or frames of the truth's sequences; MOST_PARTS of them, drawn at random, where there are more."""
+    key = key_of(caller, answers, known)
+    truth = known.select("sample", "id", "genome", "group", "label").select(*key, pl.exclude("sample", "id"))
+    mine = answers.drop("length", *({"sample"} - set(key))).join(truth, on=key, maintain_order="left")
+    if mine.height > MOST_PARTS:
+        mine = mine.sample(MOST_PARTS, seed=seed)
+    defaults = {"sample": pl.lit(""), "length": pl.lit(None)}
+    return _as_items(caller, level, mine.with_columns(**{n: v for n, v in defaults.items() if n not in mine.columns}))
+
+
+def _as_items(caller: str, level: str, rows: pl.DataFrame) -> pl.DataFrame:
+    fixed = {"caller": caller, "level": level, "size": 0, "threshold": THRESHOLD}
+    return rows.with_columns(pl.lit(value).alias(name) for name, value in fixed.items()).select(
+        pl.col(name).cast(kind) for name, kind in ITEMS.items()
     )
 
 

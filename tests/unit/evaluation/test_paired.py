@@ -6,7 +6,7 @@ import sys
 
 import polars as pl
 import pytest
-from caller_tables import SEQUENCES, length, scores, write_tables, write_truth
+from caller_tables import SEQUENCES, length, scores, write_parts, write_tables, write_truth
 from sklearn.metrics import roc_auc_score
 
 from virnucpro.errors import InputError
@@ -29,8 +29,9 @@ def judged(folder):
     return judge([CallerTable(name, "", tables[name]) for name in ALL], folder / "truth.tsv", seed=1)
 
 
-def figure(found, caller, part="all", name=""):
-    (row,) = [r for r in found["figures"] if (r["caller"], r["part"], r["name"]) == (caller, part, name)]
+def figure(found, caller, part="all", name="", level="sequence"):
+    place = (caller, part, name, level)
+    (row,) = [r for r in found["figures"] if (r["caller"], r["part"], r["name"], r["level"]) == place]
     return row
 
 
@@ -106,6 +107,27 @@ def test_samples_with_the_same_ids(tmp_path, folder):
         judge([CallerTable("x", "a", one), CallerTable("x", "b", other)], tmp_path / "t.csv", seed=1)
     with pytest.raises(InputError, match="'virus_0' twice"):
         judge([CallerTable("x", "", one), CallerTable("x", "", one)], folder / "truth.tsv", seed=1)
+
+
+def test_chunks_and_frames_of_our_results_against_scikit_learn(tmp_path, folder, monkeypatch):
+    """Each with the truth of its sequence; a closed chunk has no answer. Other callers have sequences alone."""
+    parts, tables = write_parts(tmp_path), write_tables(tmp_path)
+    ours = [tables["nf-virnucpro"], tmp_path / "chunks.tsv", tmp_path / "prediction_results.txt"]
+    given = [*(CallerTable("ours", "", path) for path in ours), CallerTable("dvf", "", tables["DeepVirFinder"])]
+    found, table = judge(given, folder / "truth.tsv", seed=1)
+    assert table.height == len(SEQUENCES) and found["formats"]["ours"] == "nf-virnucpro"
+    assert {r["level"] for r in found["figures"] if r["caller"] == "dvf"} == {"sequence"}
+    for level, rows in parts.items():
+        truth = [SEQUENCES[name] for name, _ in rows]
+        row = figure(found, "ours", level=level)
+        expected = roc_auc_score(truth, [0.5 if score is None else score for _, score in rows])
+        assert row["auroc"][0] == pytest.approx(expected) and row["viruses"] == sum(truth) and row["genomes"] == 40
+        assert row["no_answer"][0] == pytest.approx(1 / 3 if level == "chunk" else 0)
+    monkeypatch.setattr("virnucpro.evaluation.paired.MOST_PARTS", 150)
+    fewer, _ = judge(given, folder / "truth.tsv", seed=1)
+    assert sum(figure(fewer, "ours", level="frame")[label] for label in ("viruses", "others")) == 150
+    with pytest.raises(InputError, match="of chunks alone"):
+        judge([CallerTable("ours", "", ours[1])], folder / "truth.tsv", seed=1)
 
 
 @pytest.mark.parametrize(

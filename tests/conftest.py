@@ -31,6 +31,24 @@ def data() -> Path:
     return ROOT / "tests" / "data"
 
 
+@pytest.fixture(scope="module")
+def published(tmp_path_factory) -> Path:
+    """A folder with small models as they are published."""
+    from models_published import publish
+
+    return publish(tmp_path_factory.mktemp("published"))
+
+
+@pytest.fixture
+def server(published):
+    """A server of what is published."""
+    from models_published import serve
+    from models_server import FileServer
+
+    with FileServer() as s:
+        yield serve(s, published)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Genomes that are too large for the checkout, or not to be copied; they lie beside it."""

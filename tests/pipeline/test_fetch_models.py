@@ -1,24 +1,11 @@
 """The fetch_models workflow, driven by `nextflow run` against a local server and from a folder."""
 
 import time
-from pathlib import Path
 
 import pytest
-from models_published import WHOLE, Run, publish, serve
-from models_server import FileServer
+from models_published import WHOLE, Run
 
 pytestmark = pytest.mark.nextflow
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory) -> Path:
-    return publish(tmp_path_factory.mktemp("published"))
-
-
-@pytest.fixture
-def server(published):
-    with FileServer() as s:
-        yield serve(s, published)
 
 
 @pytest.fixture

@@ -7,24 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from models_bundles import ESM2, LICENCE, write_bundle, write_classifier, write_encoder
+from models_bundles import ESM2, ESM2_WEIGHTS, LICENCE, renew, write_classifier, write_encoder
 
 from virnucpro.bundle.bundle import check, open_bundle
 from virnucpro.bundle.classifier import read_classifier
 from virnucpro.bundle.manifest import read_manifest, sha256_file, write_manifest
 from virnucpro.errors import ModelError
-
-ESM2_WEIGHTS = "encoders/esm2_tiny/model.safetensors"
-
-
-@pytest.fixture
-def bundle(tmp_path) -> Path:
-    return write_bundle(tmp_path / "models")
-
-
-def renew(bundle: Path) -> None:
-    """Make the manifest agree with the files, so that only what they say is at fault."""
-    write_manifest(bundle, "test", LICENCE)
 
 
 def test_a_whole_bundle(bundle):

@@ -5,23 +5,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from models_bundles import DNABERT_S, ESM2, LICENCE, write_bundle
+from models_bundles import DNABERT_S, ESM2, ESM2_WEIGHTS, renew
 
 from virnucpro.bundle.bundle import check, open_bundle
-from virnucpro.bundle.manifest import write_manifest
 from virnucpro.errors import ModelError
-
-ESM2_WEIGHTS = "encoders/esm2_tiny/model.safetensors"
-
-
-@pytest.fixture
-def bundle(tmp_path) -> Path:
-    return write_bundle(tmp_path / "models")
-
-
-def renew(bundle: Path) -> None:
-    """Make the manifest agree with the files, so that only what they say is at fault."""
-    write_manifest(bundle, "test", LICENCE)
 
 
 def edit(path: Path, **changes) -> None:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from models_bundles import LICENCE, write_bundle, write_classifier
+from models_bundles import ESM2_WEIGHTS, LICENCE, write_classifier
 
 from virnucpro.bundle import bundle as module
 from virnucpro.bundle import stamps
@@ -13,17 +13,10 @@ from virnucpro.bundle.bundle import check, open_bundle
 from virnucpro.bundle.manifest import write_manifest
 from virnucpro.errors import ModelError
 
-ESM2_WEIGHTS = "encoders/esm2_tiny/model.safetensors"
-
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def bundle(tmp_path) -> Path:
-    return write_bundle(tmp_path / "models")
 
 
 def damage_changed(path: Path) -> None:

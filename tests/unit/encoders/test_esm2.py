@@ -9,17 +9,10 @@ from encoder_folders import RESIDUES, fair_esm, save_esm2
 
 from virnucpro.encoders.esm2 import model as esm2
 from virnucpro.errors import ModelError
+from virnucpro.verify.shapes import ESM2_SHAPES
 
 LENGTHS = (1, 2, 20, 165, 166, 300, 1023, 1024, 1025, 1300)
 LAYERS = 3
-PUBLISHED = {  # layers, width, heads: esm.pretrained, esm2_t*
-    "8M": (6, 320, 20),
-    "35M": (12, 480, 20),
-    "150M": (30, 640, 20),
-    "650M": (33, 1280, 20),
-    "3B": (36, 2560, 40),
-    "15B": (48, 5120, 40),
-}
 
 
 @pytest.fixture(scope="module")
@@ -138,12 +131,12 @@ def test_letters_without_a_token_are_unknown(reference, folder):
     assert model.tokenize(["MJ*mé"]).flat.tolist() == [0, reference.alphabet.get_idx("M"), *[unknown] * 4, 2]
 
 
-@pytest.mark.parametrize("size", PUBLISHED)
+@pytest.mark.parametrize("size", ESM2_SHAPES)
 def test_every_published_size_fits(size, tmp_path):
     """Tensor by tensor the names and shapes that fair-esm gives each size are those that the loader asks for."""
     import esm
 
-    layers, dim, heads = PUBLISHED[size]
+    layers, dim, heads = ESM2_SHAPES[size]
     raw = {"model_type": "esm", "num_hidden_layers": layers, "hidden_size": dim, "num_attention_heads": heads}
     raw |= {"intermediate_size": 4 * dim, "vocab_size": 33}
     (tmp_path / "config.json").write_text(json.dumps(raw), encoding="utf-8")

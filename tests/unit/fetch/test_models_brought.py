@@ -10,29 +10,12 @@ import models_files as files
 import numpy as np
 import pytest
 import yaml
-from models_published import WHOLE, Run, publish, serve
-from models_server import FileServer
+from models_published import WHOLE, Run
 from safetensors.numpy import load_file
 
 from virnucpro.bundle.bundle import open_bundle
 from virnucpro.fetch.download import DownloadError
 from virnucpro.fetch.sources import read_sources
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory) -> Path:
-    return publish(tmp_path_factory.mktemp("published"))
-
-
-@pytest.fixture
-def server(published):
-    with FileServer() as s:
-        yield serve(s, published)
-
-
-@pytest.fixture
-def run(tmp_path, server, published) -> Run:
-    return Run(tmp_path, server.url, published)
 
 
 @pytest.mark.parametrize("layout", ["flat", "hub cache", "clones"])

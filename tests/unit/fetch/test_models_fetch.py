@@ -7,8 +7,8 @@ import models_files as files
 import numpy as np
 import pytest
 import yaml
-from models_published import DIM, FEATURES, WHOLE, Run, publish, serve
-from models_server import Fault, FileServer
+from models_published import DIM, FEATURES, WHOLE, Run
+from models_server import Fault
 from safetensors.numpy import load_file
 
 from virnucpro.bundle.bundle import check, open_bundle
@@ -18,25 +18,9 @@ from virnucpro.fetch.download import DownloadError
 from virnucpro.fetch.sources import read_sources
 
 
-@pytest.fixture(scope="module")
-def published(tmp_path_factory) -> Path:
-    return publish(tmp_path_factory.mktemp("published"))
-
-
-@pytest.fixture
-def server(published):
-    with FileServer() as s:
-        yield serve(s, published)
-
-
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
     monkeypatch.setattr(downloading, "LONGEST_WAIT", 0.01)
-
-
-@pytest.fixture
-def run(tmp_path, server, published) -> Run:
-    return Run(tmp_path, server.url, published)
 
 
 def test_a_bundle_over_http(run, server, published):

@@ -22,7 +22,8 @@ from virnucpro.encoders.dnabert_s.description import dnabert_s_config, dnabert_s
 from virnucpro.encoders.kind import CONFIG, Shapes
 from virnucpro.encoders.linear import GatedLinear, Linear, for_inference, product_dtype
 from virnucpro.encoders.ragged import Ragged, ragged
-from virnucpro.encoders.rows import Attend, PaddedRows, Rows
+from virnucpro.encoders.rows import Attend, Rows
+from virnucpro.encoders.transformer import Transformer
 from virnucpro.encoders.weights import Weights, assign, choose_layer, open_weights, read_config
 from virnucpro.errors import ModelError
 
@@ -85,8 +86,11 @@ class Block(nn.Module):
         return rows.norm_of_sum(x_ND, self.down(self.gated(x_ND, rows.gate)), self.mlp_norm)
 
 
-class DNABERTS(nn.Module):
-    """Nucleotides in, embeddings out: `tokenize`, then call it batch by batch."""
+class DNABERTS(Transformer):
+    """Nucleotides in, embeddings out: `tokenize`, then call it batch by batch.
+
+    An embedding is the mean over all tokens, [CLS] and [SEP] with them.
+    """
 
     kind = "dnabert_s"
 
@@ -108,26 +112,7 @@ class DNABERTS(nn.Module):
         flat = np.fromiter((t for row in ids for t in row), dtype=np.int32, count=int(length.sum()))
         return ragged(flat, length)
 
-    def forward(self, tokens_BT: Tensor, length_B: Tensor | None = None) -> Tensor:
-        """Mean over all tokens, [CLS] and [SEP] with them but no padding, fp32 [B, D].
-
-        tokens: int. length: int, tokens of each row; None where every row fills all of T.
-        """
-        rows = PaddedRows(tokens_BT, length_B)
-        return rows.mean(self._layers(tokens_BT.flatten(), rows))
-
-    def packed(self, tokens_N: Tensor, starts: Tensor, longest: int) -> Tensor:
-        """The same of rows that lie one after another, on a GPU (packed.py). starts: int32 [B + 1], the last is N."""
-        from virnucpro.encoders.packed import PackedRows  # Triton is not there everywhere
-
-        rows = PackedRows(starts, longest, product_dtype(self))
-        return rows.mean(self._layers(tokens_N, rows))
-
-    def hidden(self, tokens_BT: Tensor, length_B: Tensor | None = None) -> Tensor:
-        """The layer's output for every token, fp32 [B, T, D]; rows of padding are meaningless."""
-        return self._layers(tokens_BT.flatten(), PaddedRows(tokens_BT, length_B)).view(*tokens_BT.shape, self.dim)
-
-    def _layers(self, tokens_N: Tensor, rows: Rows) -> Tensor:
+    def layers(self, tokens_N: Tensor, rows: Rows) -> Tensor:
         attend = rows.alibi(self.slopes, product_dtype(self))
         x_ND = self.norm(self.word(tokens_N) + self.token_type).to(rows.residual)
         for block in self.blocks:

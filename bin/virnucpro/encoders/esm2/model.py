@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from virnucpro.encoders.esm2.description import MAX_RESIDUES, esm2_config, esm2_tensors
 from virnucpro.encoders.kind import CONFIG, Shapes
-from virnucpro.encoders.linear import GeluLinear, Linear, for_inference, product_dtype
+from virnucpro.encoders.linear import GeluLinear, Linear, for_inference
 from virnucpro.encoders.ragged import Ragged, ragged
-from virnucpro.encoders.rows import Attend, PaddedRows, Rows
+from virnucpro.encoders.rows import Attend, Rows
+from virnucpro.encoders.transformer import Transformer
 from virnucpro.encoders.weights import Weights, assign, choose_layer, open_weights, read_config
 from virnucpro.errors import ModelError
 
@@ -99,10 +100,14 @@ class Block(nn.Module):
         return x_ND, self.down(self.gelu_up(h_ND))
 
 
-class ESM2(nn.Module):
-    """Peptides in, embeddings out: `tokenize`, then call it batch by batch."""
+class ESM2(Transformer):
+    """Peptides in, embeddings out: `tokenize`, then call it batch by batch.
+
+    An embedding is the mean over the residues; a row has at most MAX_TOKENS tokens.
+    """
 
     kind = "esm2"
+    left_out = 1  # BOS and EOS
 
     def __init__(self, c: Config):
         super().__init__()
@@ -125,27 +130,7 @@ class ESM2(nn.Module):
         flat[~special] = _TOKEN_OF_BYTE[np.frombuffer(b"".join(cut), dtype=np.uint8)]
         return ragged(flat, length)
 
-    def forward(self, tokens_BT: Tensor, length_B: Tensor | None = None) -> Tensor:
-        """Mean over the residues (not BOS, not EOS), fp32 [B, D].
-
-        tokens: int, T at most MAX_TOKENS. length: int, tokens of each row with BOS and EOS; None where every row fills
-        all of T.
-        """
-        rows = PaddedRows(tokens_BT, length_B)
-        return rows.mean(self._layers(tokens_BT.flatten(), rows), skip=1)
-
-    def packed(self, tokens_N: Tensor, starts: Tensor, longest: int) -> Tensor:
-        """The same of rows that lie one after another, on a GPU (packed.py). starts: int32 [B + 1], the last is N."""
-        from virnucpro.encoders.packed import PackedRows  # Triton is not there everywhere
-
-        rows = PackedRows(starts, longest, product_dtype(self))
-        return rows.mean(self._layers(tokens_N, rows), skip=1)
-
-    def hidden(self, tokens_BT: Tensor, length_B: Tensor | None = None) -> Tensor:
-        """The layer's output for every token, fp32 [B, T, D]; rows of padding are meaningless."""
-        return self._layers(tokens_BT.flatten(), PaddedRows(tokens_BT, length_B)).view(*tokens_BT.shape, self.dim)
-
-    def _layers(self, tokens_N: Tensor, rows: Rows) -> Tensor:
+    def layers(self, tokens_N: Tensor, rows: Rows) -> Tensor:
         attend = rows.rotary(self.rotation, self.config.heads)
         x_ND, y_ND = (self.embed(tokens_N) * self.config.scale).to(rows.residual), None
         for block in self.blocks:

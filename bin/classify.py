@@ -93,7 +93,7 @@ def call(files: Files, classifiers: Classifiers, a: argparse.Namespace) -> None:
     region_files.write_table(regions, out / "regions.tsv")
     region_files.write_bed(regions, out / "regions.bed")
     region_files.write_gff(regions, out / "regions.gff3")
-    region_files.write_fasta(regions, files.fasta, out / "regions.fasta.gz")
+    region_files.write_fasta(regions, sequences, files.fasta, out / "regions.fasta.gz")
     summary = summarise(sample, sequences, chunks, scores, a.min_score, names)
     summary |= {"prevalence": prevalence, "prevalence_given": a.prevalence is not None, "max_fdr": a.max_fdr}
     summary |= {"regions": regions.height, "provirus_regions": regions.filter(~pl.col("whole")).height}

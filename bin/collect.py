@@ -2,6 +2,7 @@
 """Put all samples' viruses into one table and one FASTA file, and all sequences into one table (process COLLECT)."""
 
 import argparse
+import csv
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from virnucpro.errors import has_packages, run_main
 with has_packages():
     from virnucpro.collecting.fasta import copy_viruses, packed
     from virnucpro.collecting.names import joint_of
-    from virnucpro.collecting.tables import ParquetTable, Source, columns_of, viral_lines
+    from virnucpro.collecting.tables import ParquetTable, Source, columns_of, viral_rows
 
 
 def main() -> None:
@@ -30,12 +31,14 @@ def main() -> None:
         packed(a.out / "viruses.fasta.gz") as fasta,
         ParquetTable(a.out / "sequences.parquet", ["sample"], columns) as sequences,
     ):
-        lines.write("\t".join(["virus_id", "sample", *columns]) + "\n")
+        write = csv.writer(lines, delimiter="\t", lineterminator="\n").writerow
+        write(["virus_id", "sample", *columns])
+        name = columns.index("sequence_id")
         for source in sources:
             ids = []
-            for name, line in viral_lines(source, columns):
-                ids.append((name, f"{source.sample}{joint}{name}"))
-                lines.write(f"{ids[-1][1]}\t{source.sample}\t{line}\n")
+            for row in viral_rows(source, columns):
+                ids.append((row[name], f"{source.sample}{joint}{row[name]}"))
+                write([ids[-1][1], source.sample, *row])
             copy_viruses(source, ids, fasta)
             sequences.add(source.sequences, sample=source.sample)
             viruses += len(ids)

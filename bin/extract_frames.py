@@ -2,6 +2,7 @@
 """Cut samples' sequences into chunks and write the open reading frames as shards (process EXTRACT_FRAMES)."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -24,6 +25,12 @@ def cut(text: str) -> Cut:
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__)
     add_samples(p)
+    p.add_argument(
+        "--file_names",
+        type=json.loads,
+        default={},
+        help='what tables call files: {"sample": ["a/x.fa", ...]} [their names]',
+    )
     p.add_argument("--chunk_length", required=True, type=int, help="bases; what the classifier was trained on")
     p.add_argument("--min_length", type=int, default=0, help="bases; shorter sequences are not scored [%(default)s]")
     p.add_argument(
@@ -78,6 +85,7 @@ def extract_sample(sample: Files, a: argparse.Namespace) -> dict:
         second=a.second,
         genetic_code=None if a.genetic_code == "auto" else int(a.genetic_code),
         screened=Screened(table) if table and table.exists() else None,
+        file_names=a.file_names.get(sample.name, ()),
     )
 
 

@@ -8,7 +8,7 @@
 
 include { leftAlone                              } from './support/batches'
 include { codeOf                                 } from './support/code'
-include { damage                                 } from './support/files'
+include { damage ; tellingNames                  } from './support/files'
 include { keptTasks                              } from './support/plan'
 include { EXTRACT_FRAMES                         } from '../modules/local/extract_frames'
 include { EXTRACT_FRAMES as EXTRACT_FRAMES_ALONE } from '../modules/local/extract_frames'
@@ -111,7 +111,8 @@ workflow EMBED_FRAMES {
 /** What EXTRACT_FRAMES takes of a batch: names, how many files each sample has, the files, the genetic code, tables of screened sequences. */
 def inOneTask(List batch) {
     def (names, fasta, codes, screened) = batch.transpose()
-    return [names, fasta*.size(), fasta.flatten(), codes[0], screened.flatten()]
+    def file_names = [names, fasta].transpose().findAll { _name, files -> files*.name.toUnique().size() < files.size() }.collectEntries { name, files -> [name, tellingNames(files)] }
+    return [names, fasta*.size(), fasta.flatten(), codes[0], screened.flatten(), file_names]
 }
 
 /** [kind, folder, layer, digest of the weights, digest of all files] of an encoder; the folder is [] where the classifier needs none of the kind. */

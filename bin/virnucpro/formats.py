@@ -37,6 +37,7 @@ SEQUENCES = pa.schema(
         ("description", pa.string()),
         ("file", pa.int32()),  # position in the sample's list of files
         ("length", pa.int64()),
+        ("digest", pa.uint64()),  # of its bases (frames.fasta.digest): a second reading has to find them again
         ("chunks", pa.int32()),
         ("genetic_code", pa.uint8()),  # NCBI's number, of the code that was used; 0 where the sequence is not scored
         ("better_genetic_code", pa.uint8()),  # under which far more chunks would be open; 0: none

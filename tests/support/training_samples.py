@@ -13,6 +13,7 @@ from models_bundles import DNABERT_S, ESM2, write_encoder
 from virnucpro import formats
 from virnucpro.bundle.bundle import check_encoders, open_bundle
 from virnucpro.bundle.manifest import sha256_file, write_manifest
+from virnucpro.frames.fasta import digest, read_fasta
 from virnucpro.training.order import Order
 from virnucpro.training.split import split
 
@@ -47,7 +48,7 @@ def write_sample(
     (folder / f"tables/{name}.manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     rows = {"sequence": range(n), "id": ids, "description": [""] * n, "file": [0] * n, "length": [800] * n}
     rows |= {"chunks": [2] * n, "state": [""] * n, "reason": [""] * n}
-    rows |= {"genetic_code": [1] * n, "better_genetic_code": [0] * n}
+    rows |= {"digest": [0] * n, "genetic_code": [1] * n, "better_genetic_code": [0] * n}
     write(folder / f"tables/{name}.sequences.parquet", rows, formats.SEQUENCES)
     rows = {"sequence": np.repeat(range(n), 2), "number": [1, 2] * n, "start": [0, 500] * n, "end": [500, 800] * n}
     opened, none = [0b1001, 0b1] * n, [0] * 2 * n
@@ -60,6 +61,14 @@ def write_sample(
         if kind == "dnabert_s":
             vectors[:, : signal.shape[1]] += np.repeat(signal, 3, axis=0)
         write_embeddings(folder, models, shard["name"], kind, keys, vectors)
+
+
+def with_digests(folder: Path, name: str) -> None:
+    """The sample's table of sequences anew, as if made of `<name>.fa` as it is now."""
+    path = folder / f"tables/{name}.sequences.parquet"
+    rows = pq.read_table(path).to_pydict()
+    rows["digest"] = [digest(record.sequence) for record in read_fasta(folder / f"{name}.fa")]
+    write(path, rows, formats.SEQUENCES)
 
 
 def write_embeddings(folder: Path, models: Path, shard: str, kind: str, keys: np.ndarray, vectors: np.ndarray) -> None:
@@ -87,7 +96,9 @@ def split_table(
     """`folder`/split.parquet of the samples whose labels are given, as SPLIT_GENOMES makes it."""
     parts = []
     for sample, label in labels.items():
-        table = pl.read_parquet(folder / f"tables/{sample}.sequences.parquet").select("sequence", "id", "length")
+        table = pl.read_parquet(folder / f"tables/{sample}.sequences.parquet").select(
+            "sequence", "id", "length", "digest"
+        )
         groups = [group_of(i) for i in table["id"]]
         parts.append(
             table.with_columns(

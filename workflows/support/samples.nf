@@ -221,10 +221,23 @@ def fastaRows(String input, List faults) {
         if (sample == path.name.replaceFirst(/(?i)\.gz$/, '')) {
             faults << "--input: ${path.name} is neither a samplesheet (.csv) nor FASTA (.fa, .fasta or .fna, plain or .gz)"
         }
-        [sample: sample, fasta: path.toUriString(), where: path.name, folder: null, named_after_file: true]
+        [sample: sample, fasta: path.toUriString(), path: path, where: path.name, folder: null, named_after_file: true]
     }
-    rows.groupBy { row -> row.sample }.findAll { _sample, same -> same.size() > 1 }.each { sample, same ->
+    def named = rows.groupBy { row -> row.path.name }.collectMany { _name, same -> namedByFolder(same) }.toSorted { row -> row.fasta }
+    named.groupBy { row -> row.sample }.findAll { _sample, same -> same.size() > 1 }.each { sample, same ->
         faults << "--input: ${same*.fasta.join(' and ')} would both be sample '${sample}'; rename one or use a samplesheet"
     }
-    return rows
+    return named
+}
+
+/** Rows of files that have one name: their samples are named after the nearest folders that tell them apart. */
+def namedByFolder(List rows) {
+    def paths = rows.collect { row -> row.path.toAbsolutePath() }
+    def above = rows.size() == 1 ? null : (2..paths*.nameCount.min()).find { n -> foldersAbove(paths, n).toUnique().size() == rows.size() }
+    return above ? [rows, foldersAbove(paths, above)].transpose().collect { row, folder -> row + [sample: folder] } : rows
+}
+
+/** Of each path its n-th part from the end. */
+def foldersAbove(List paths, int n) {
+    return paths.collect { path -> path.getName(path.nameCount - n).toString() }
 }

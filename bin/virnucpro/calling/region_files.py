@@ -1,15 +1,14 @@
 """The files of a sample's viral regions: a table, GFF3, BED and FASTA (docs/output.md)."""
 
-import gzip
-import io
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 import polars as pl
 
+from virnucpro.calling.fasta_files import packed_fasta, records_of
+from virnucpro.calling.results import write_bed as write_bed_rows
 from virnucpro.calling.results import write_tsv
-from virnucpro.frames.fasta import read_fasta
 
 GFF_SAFE = ".:^*$@!+_?|-"  # beside letters and digits, what may stand in a seqid as it is (GFF3 1.26)
 
@@ -18,7 +17,7 @@ def with_names(regions: pl.DataFrame, sequences: pl.DataFrame) -> pl.DataFrame:
     """The regions with id and length of their sequences, and a name: region_<sequence number>_<first>_<last>."""
     first, last = regions["start"] + 1, regions["end"]
     return regions.with_columns(
-        sequences["id"].gather(regions["sequence"]).alias("id"),
+        sequences["sequence_id"].gather(regions["sequence"]),
         sequences["length"].gather(regions["sequence"]).alias("sequence_length"),
         pl.select(pl.format("region_{}_{}_{}", regions["sequence"] + 1, first, last).alias("region")).to_series(),
     )
@@ -30,7 +29,7 @@ def write_table(regions: pl.DataFrame, path: Path) -> None:
     table = regions.select(
         "region",
         (pl.col("sequence") + 1).alias("sequence_number"),
-        pl.col("id").alias("sequence_id"),
+        "sequence_id",
         (pl.col("start") + 1).alias("start"),
         "end",
         (pl.col("end") - pl.col("start")).alias("length"),
@@ -44,20 +43,20 @@ def write_table(regions: pl.DataFrame, path: Path) -> None:
 def write_bed(regions: pl.DataFrame, path: Path) -> None:
     """regions.bed: BED6, the score 1,000 times the mean virus_score."""
     thousandths = (pl.col("virus_score") * 1000).floor().cast(pl.Int64)
-    write_tsv(regions.select("id", "start", "end", "region", thousandths, pl.lit(".")), path, header=False)
+    write_bed_rows(regions.select("sequence_id", "start", "end", "region", thousandths, pl.lit(".")), path)
 
 
 def write_gff(regions: pl.DataFrame, path: Path) -> None:
     """regions.gff3 (GFF3 1.26): whole sequences are viral_sequence (SO:0001041), parts proviral_region (SO:0000751)."""
     rows = regions.select(
-        "id", "sequence_length", "start", "end", "virus_score", "region", "chunks_scored", "evidence", "whole"
+        "sequence_id", "sequence_length", "start", "end", "virus_score", "region", "chunks_scored", "evidence", "whole"
     ).iter_rows()
     with path.open("w", encoding="utf-8") as out:
         out.write("##gff-version 3\n")
-        for name, length in regions.select("id", "sequence_length").unique(maintain_order=True).rows():
-            out.write(f"##sequence-region {quote(name, safe=GFF_SAFE) or '%20'} 1 {length}\n")
+        for name, length in regions.select("sequence_id", "sequence_length").unique(maintain_order=True).rows():
+            out.write(f"##sequence-region {quote(name, safe=GFF_SAFE)} 1 {length}\n")
         for name, length, start, end, score, region, scored, evidence, whole in rows:
-            seqid = quote(name, safe=GFF_SAFE) or "%20"
+            seqid = quote(name, safe=GFF_SAFE)
             kind = "viral_sequence" if whole else "proviral_region"
             more = f"ID={region};Name={seqid}:{start + 1}-{end};sequence_length={length};chunks_scored={scored}"
             out.write(
@@ -65,23 +64,16 @@ def write_gff(regions: pl.DataFrame, path: Path) -> None:
             )
 
 
-def write_fasta(regions: pl.DataFrame, files: list[Path], path: Path) -> None:
+def write_fasta(regions: pl.DataFrame, sequences: pl.DataFrame, files: list[Path], path: Path) -> None:
     """regions.fasta.gz: the bases of each region, named after it, with its sequence's id and coordinates."""
-    wanted: dict[int, list[tuple[str, int, int, float]]] = {}
-    for number, name, start, end, score in regions.select(
-        "sequence", "region", "start", "end", "virus_score"
-    ).iter_rows():
-        wanted.setdefault(number, []).append((name, start, end, score))
-    records = (record for file in files for record in read_fasta(file)) if wanted else iter(())
-    with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as packed:
-        out = io.BufferedWriter(packed, 1 << 20)
-        for number, record in enumerate(records):
-            for name, start, end, score in wanted.get(number, ()):
-                out.write(f">{name} {record.id}:{start + 1}-{end} virus_score={score:.6f}\n".encode())
-                bases = record.sequence[start:end]
-                out.writelines(bases[i : i + 80] + b"\n" for i in range(0, len(bases), 80))
-        out.flush()
-        out.detach()
+    columns = ["sequence", "region", "sequence_id", "start", "end", "virus_score"]
+    wanted: dict[int, list[tuple[str, str, int, int, float]]] = {}
+    for number, *region in regions.select(columns).iter_rows():
+        wanted.setdefault(number, []).append(tuple(region))
+    with packed_fasta(path) as write:
+        for number, record in records_of(files, sequences, wanted):
+            for name, sequence, start, end, score in wanted[number]:
+                write(f"{name} {sequence}:{start + 1}-{end} virus_score={score:.6f}", record.sequence[start:end])
 
 
 def tracks(regions: pl.DataFrame, chunks: pl.DataFrame, most: int = 12, points: int = 600) -> list[dict]:
@@ -91,7 +83,7 @@ def tracks(regions: pl.DataFrame, chunks: pl.DataFrame, most: int = 12, points: 
         regions.filter(pl.col("sequence_length") >= 10_000)
         .with_columns(length=pl.col("end") - pl.col("start"))
         .group_by("sequence", maintain_order=True)
-        .agg(pl.col("length").max(), pl.col("id").first(), pl.col("sequence_length").first())
+        .agg(pl.col("length").max(), pl.col("sequence_id").first(), pl.col("sequence_length").first())
         .sort("length", "sequence", descending=[True, False])
         .head(most)
     )

@@ -1,16 +1,17 @@
 """A sample's result files: what a user opens. docs/output.md defines every column."""
 
-import gzip
-import io
+import csv
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 
+from virnucpro.calling.fasta_files import packed_fasta, records_of
+from virnucpro.calling.ids import one_line, shown
 from virnucpro.calling.sample import Sample
 from virnucpro.calling.scoring import Scores
 from virnucpro.formats import FRAMES, chunk_of, frame_of
-from virnucpro.frames.fasta import read_fasta
 
 _FRAMES_OF_BITS = pl.DataFrame(
     {
@@ -25,9 +26,15 @@ def _residues_of_stretches() -> pl.Expr:
     return pl.sum_horizontal(bit.cast(pl.Int64) * pl.col(f"residues_{f}") for f, bit in read)
 
 
-def write_tsv(table: pl.DataFrame, path: Path, header: bool = True) -> None:
-    # Ids hold no tab or line end (the reader splits there): nothing needs quotes, and a quote in an id stays as it is.
-    table.write_csv(path, separator="\t", float_precision=6, quote_style="never", include_header=header)
+def write_tsv(table: pl.DataFrame, path: Path) -> None:
+    """A table for people and programs: a field with a quote in it is quoted, as pandas does and reads it."""
+    empty = cs.string().replace("", None)  # else the writer would tell an empty text from an absent one, by quotes
+    table.with_columns(empty).write_csv(path, separator="\t", float_precision=6)
+
+
+def write_bed(table: pl.DataFrame, path: Path) -> None:
+    """BED knows neither a header nor quotes."""
+    table.write_csv(path, separator="\t", quote_style="never", include_header=False)
 
 
 def write_sequences(sequences: pl.DataFrame, sample: Sample, classifiers: list[str], path: Path) -> None:
@@ -35,7 +42,7 @@ def write_sequences(sequences: pl.DataFrame, sample: Sample, classifiers: list[s
     files = pl.Series("file", sample.manifest["files"], dtype=pl.String)
     table = sequences.select(
         (pl.col("sequence") + 1).alias("sequence_number"),
-        pl.col("id").alias("sequence_id"),
+        "sequence_id",
         "length",
         "state",
         "virus_score",
@@ -51,7 +58,9 @@ def write_sequences(sequences: pl.DataFrame, sample: Sample, classifiers: list[s
         *(pl.col(name).replace(0, None) for name in ("genetic_code", "better_genetic_code")),
         "reason",
         files.gather(sequences["file"]),
-        "description",
+        (pl.int_range(pl.len()).over("file") + 1).alias("record"),
+        shown("id").alias("original_id"),
+        shown("description"),
     )
     write_tsv(table, path)
 
@@ -65,7 +74,7 @@ def write_chunks(chunks: pl.DataFrame, sequences: pl.DataFrame, classifiers: lis
     best = pl.Series("best_frame", [*FRAMES, None])
     table = chunks.join(_FRAMES_OF_BITS, on="open_frames", how="left", maintain_order="left").select(
         (pl.col("sequence") + 1).alias("sequence_number"),
-        sequences["id"].gather(chunks["sequence"]).alias("sequence_id"),
+        sequences["sequence_id"].gather(chunks["sequence"]),
         name_of_cut(classifiers).alias("classifier"),
         pl.col("number").alias("chunk"),
         (pl.col("start") + 1).alias("start"),
@@ -89,14 +98,15 @@ def write_compatible(chunks: pl.DataFrame, sequences: pl.DataFrame, scores: Scor
     first classifier's chunks under the standard genetic code alone, as VirNucPro knows no stretches, no second
     classifier and no other code.
 
-    The second is tab-separated whatever its name says, and chunks of one id are one row, as VirNucPro writes it.
+    The second is tab-separated whatever its name says. Ids are the sequences' own (own_ids): VirNucPro takes chunks of
+    one name for one chunk, also where they are of different sequences.
     """
     first = (chunks["cut"] == 0).to_numpy()[chunk_of(scores.keys)]
     standard = chunks["standard_frames"].to_numpy()[chunk_of(scores.keys)] >> frame_of(scores.keys) & 1 == 1
     done = scores.scored & first & standard
     chunk, frame = chunk_of(scores.keys[done]), frame_of(scores.keys[done])
     chunk_ids = pl.select(
-        pl.format("{}_chunk_{}", sequences["id"].gather(chunks["sequence"]), chunks["number"])
+        pl.format("{}_chunk_{}", sequences["sequence_id"].gather(chunks["sequence"]), chunks["number"])
     ).to_series()
     ids = chunk_ids.gather(chunk)
     frames = pl.Series(FRAMES).gather(frame)
@@ -105,7 +115,9 @@ def write_compatible(chunks: pl.DataFrame, sequences: pl.DataFrame, scores: Scor
         out.write("Sequence_ID\tPrediction\tscore1\tscore2\n")
         # str() of a numpy float32 is its shortest exact form, which is what VirNucPro prints.
         rows = zip(ids, frames, p[:, 0], p[:, 1], strict=True)
-        out.writelines(f"{i}{f}\t{'virus' if v > o else 'others'}\t{o!s}\t{v!s}\n" for i, f, o, v in rows)
+        write = csv.writer(out, delimiter="\t", lineterminator="\n").writerow
+        for i, f, o, v in rows:
+            write((f"{i}{f}", "virus" if v > o else "others", str(o), str(v)))
     best = (
         pl.DataFrame({"Modified_ID": ids, "other": p[:, 0], "virus": p[:, 1]})
         .group_by("Modified_ID")
@@ -143,36 +155,27 @@ def joined_viral_chunks(chunks: pl.DataFrame) -> pl.DataFrame:
 def write_viral_chunks(regions: pl.DataFrame, sequences: pl.DataFrame, path: Path) -> None:
     """viral_regions.bed: BED6, of all sequences; the name tells the sequence's number and the chunks."""
     table = regions.select(
-        sequences["id"].gather(regions["sequence"]),
+        sequences["sequence_id"].gather(regions["sequence"]),
         "start",
         "end",
         pl.format("sequence_{}:{}_chunks", pl.col("sequence") + 1, "chunks"),
         (pl.col("score") * 1000).floor().cast(pl.Int64),
         pl.lit("."),
     )
-    write_tsv(table, path, header=False)
+    write_bed(table, path)
 
 
 def write_viruses(sequences: pl.DataFrame, regions: pl.DataFrame, files: list[Path], path: Path) -> None:
     """viruses.fasta.gz: the sequences called virus, whole, with score and coordinates of their viral chunks."""
     viral = sequences.filter(pl.col("state") == "virus")
-    scores = dict(zip(viral["sequence"], viral["virus_score"], strict=True))
     spans: dict[int, list[str]] = {}
     of_viral = regions.filter(pl.col("sequence").is_in(viral["sequence"].implode()))
     for number, start, end in of_viral.select("sequence", pl.col("start") + 1, "end").iter_rows():
         spans.setdefault(number, []).append(f"{start}-{end}")
-    records = (record for file in files for record in read_fasta(file)) if scores else iter(())
-    # No time stamp and no name inside: equal results are equal bytes.
-    with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as packed:
-        out = io.BufferedWriter(packed, 1 << 20)
-        for number, record in enumerate(records):
-            if number not in scores:
-                continue
-            head = f">{record.id} virus_score={scores[number]:.6f} length={len(record.sequence)}"
-            head += (
-                f" viral_regions={','.join(spans.get(number, []))} sequence_number={number + 1} {record.description}"
-            )
-            out.write(head.rstrip().encode() + b"\n")
-            out.writelines(record.sequence[i : i + 80] + b"\n" for i in range(0, len(record.sequence), 80))
-        out.flush()
-        out.detach()
+    found = {n: (name, score) for n, name, score in viral.select("sequence", "sequence_id", "virus_score").iter_rows()}
+    with packed_fasta(path) as write:
+        for number, record in records_of(files, sequences, found):
+            name, score = found[number]
+            head = f"{name} virus_score={score:.6f} length={len(record.sequence)}"
+            head += f" viral_regions={','.join(spans.get(number, []))} sequence_number={number + 1}"
+            write(f"{head} {one_line(record.description)}".rstrip(), record.sequence)

@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from virnucpro.calling.ids import own_ids
 from virnucpro.errors import InputError
 from virnucpro.formats import frame_key
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample before it is scored. `chunks` lies in the order of chunk_index; `keys` are those of all frames that
-    were read: open ones, and stretches."""
+    """One sample before it is scored. `sequences` has a `sequence_id` (own_ids) beside the `id` of its FASTA. `chunks`
+    lies in the order of chunk_index; `keys` are those of all frames that were read: open ones, and stretches."""
 
     name: str
     manifest: dict
@@ -41,7 +42,7 @@ def read_sample(name: str, folder: Path) -> Sample:
         raise InputError(
             f"sample {name}: its sequences have {sequences['chunks'].sum():,} chunks, not {chunks.height:,}"
         )
-    return Sample(name, manifest, sequences, chunks, keys)
+    return Sample(name, manifest, sequences.with_columns(own_ids(sequences["id"])), chunks, keys)
 
 
 def _frame_keys(bits: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from virnucpro.calling.ids import shown
 from virnucpro.calling.sample import Sample
 from virnucpro.calling.scoring import Scores
 from virnucpro.formats import FRAMES, chunk_of, frame_of
@@ -83,7 +84,8 @@ def _by_evidence(called: pl.DataFrame) -> list[dict]:
 def _by_code(sequences: pl.DataFrame, column: str) -> dict[str, dict]:
     """Of each genetic code in `column` how many sequences have it, how many bases, and the longest one's id."""
     longest = sequences.filter(pl.col(column) > 0).sort("length", descending=True, maintain_order=True)
-    rows = longest.group_by(column).agg(pl.len(), pl.col("length").sum(), pl.col("id").first()).sort(column).rows()
+    of_code = longest.group_by(column).agg(pl.len(), pl.col("length").sum(), pl.col("sequence_id").first())
+    rows = of_code.sort(column).rows()
     return {str(code): {"sequences": n, "bases": bases, "longest": name} for code, n, bases, name in rows}
 
 
@@ -99,8 +101,8 @@ def _top(sequences: pl.DataFrame) -> list[dict]:
     fragments with a single scored chunk would lead: a mean over many chunks is hardly ever extreme."""
     order = ["chunks_virus", "virus_score", "length", "sequence"]
     top = sequences.filter(pl.col("state") == "virus").sort(order, descending=[True, True, True, False]).head(TOP)
-    columns = ["id", "description", "length", "virus_score", "max_p_virus", "chunks", "chunks_scored", "chunks_virus"]
-    return top.select(columns).to_dicts()
+    numbers = ["length", "virus_score", "max_p_virus", "chunks", "chunks_scored", "chunks_virus"]
+    return top.select(pl.col("sequence_id").alias("id"), shown("description"), *numbers).to_dicts()
 
 
 def _weak_calls(sequences: pl.DataFrame, chunk_length: int) -> dict[str, int]:
@@ -115,12 +117,11 @@ def _weak_calls(sequences: pl.DataFrame, chunk_length: int) -> dict[str, int]:
 def _failures(sequences: pl.DataFrame, scores: Scores, chunks: pl.DataFrame) -> tuple[list[dict], int]:
     """The first FAILURES records that failed, with reasons, and how many there are."""
     alone = sequences.filter((pl.col("state") == "failed") & (pl.col("chunks_failed") == 0))
-    rows = [
-        {"level": "sequence", "id": r[0], "reason": r[1]} for r in alone.head(FAILURES).select("id", "reason").rows()
-    ]
+    told = alone.head(FAILURES).select("sequence_id", "reason").rows()
+    rows = [{"level": "sequence", "id": name, "reason": reason} for name, reason in told]
     keys = sorted(scores.reasons)
     for key in keys[: FAILURES - len(rows)]:
         chunk = chunks.row(chunk_of(key), named=True)
-        name = f"{sequences['id'][chunk['sequence']]}_chunk_{chunk['number']}{FRAMES[frame_of(key)]}"
+        name = f"{sequences['sequence_id'][chunk['sequence']]}_chunk_{chunk['number']}{FRAMES[frame_of(key)]}"
         rows.append({"level": "frame", "id": name, "reason": scores.reasons[key]})
     return rows, alone.height + len(keys)

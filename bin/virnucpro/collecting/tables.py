@@ -1,11 +1,12 @@
 """From the samples' sequences.tsv to tables of the run: TSV line by line, Parquet block by block, in flat memory."""
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.csv as csv
+import pyarrow.csv
 import pyarrow.parquet as pq
 
 from virnucpro.errors import InputError
@@ -39,16 +40,13 @@ def columns_of(sources: list[Source]) -> list[str]:
     return next(iter(headers)).split("\t")
 
 
-def viral_lines(source: Source, columns: list[str]) -> Iterator[tuple[str, str]]:
-    """(sequence_id, line) of each virus of a sample, in order. No field before the texts at a line's end is quoted."""
-    name, state = columns.index("sequence_id"), columns.index("state")
-    with source.sequences.open(encoding="utf-8", newline="\n") as lines:
-        next(lines)
-        for line in lines:
-            line = line.rstrip("\n")
-            cells = line.split("\t", max(name, state) + 1)
-            if cells[state] == "virus":
-                yield cells[name], line
+def viral_rows(source: Source, columns: list[str]) -> Iterator[list[str]]:
+    """The row of each virus of a sample, in order."""
+    state = columns.index("state")
+    with source.sequences.open(encoding="utf-8", newline="") as lines:
+        rows = csv.reader(lines, delimiter="\t")
+        next(rows)
+        yield from (row for row in rows if row[state] == "virus")
 
 
 class ParquetTable:
@@ -71,12 +69,14 @@ class ParquetTable:
 
     def add(self, path: Path, **more: str) -> None:
         """The rows of a TSV file with its header; `more`: columns that have one value in all of them."""
-        options = csv.ConvertOptions(
+        options = pyarrow.csv.ConvertOptions(
             column_types={name: pa.string() for name in self._schema.names} | self._types,
             null_values=[""],
             strings_can_be_null=True,
         )
-        reader = csv.open_csv(path, parse_options=csv.ParseOptions(delimiter="\t"), convert_options=options)
+        reader = pyarrow.csv.open_csv(
+            path, parse_options=pyarrow.csv.ParseOptions(delimiter="\t"), convert_options=options
+        )
         for batch in reader:
             constant = [pa.array([value] * batch.num_rows, pa.string()) for value in more.values()]
             names = [*more, *batch.schema.names]

@@ -1,6 +1,7 @@
 """From a sample's FASTA files to shards of open frames and the tables that account for every sequence and chunk."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 from virnucpro import formats
 from virnucpro.errors import InputError
 from virnucpro.frames.cuts import Cut, Rows, cut_once_more, windows
-from virnucpro.frames.fasta import Record, read_fasta
+from virnucpro.frames.fasta import Record, digest, read_fasta
 from virnucpro.frames.recoding import better_codes, chosen_codes
 from virnucpro.frames.records import batches, unscorable
 from virnucpro.frames.screened import Screened
@@ -31,12 +32,14 @@ def extract(
     second: Cut | None = None,
     genetic_code: int | None = 1,
     screened: Screened | None = None,
+    file_names: Sequence[str] = (),
 ) -> dict:
     """Write a sample's shards, `<sample>.sequences.parquet`, `<sample>.chunks.parquet` and `<sample>.manifest.json`.
 
     Lengths are in bases. chunk_length, read, min_stretch: how sequences are cut and read (see Cut). second: how those
     are cut once more of which nothing could be read. genetic_code: NCBI's number; None chooses it for each sequence.
-    screened: which sequences need not be read, as a small model has found.
+    screened: which sequences need not be read, as a small model has found. file_names: what tables call the files
+    [their own names].
 
     Returns the manifest. Damaged input (see read_fasta) does not raise: a sample is whole or it
     is nothing, so its shards are removed, its tables are empty, and the manifest has state `failed` and the reason.
@@ -48,7 +51,7 @@ def extract(
         "sample": sample,
         "state": "ok",
         "reason": "",
-        "files": [f.name for f in files],
+        "files": list(file_names) or [f.name for f in files],
         "chunk_length": first.length,
         "second_chunk_length": second.length if second else None,
         "min_length": min_length,
@@ -126,7 +129,8 @@ class _Extraction:
     def add(self, file: int, records: list[Record]) -> None:
         """Account for a batch of records and cut it into shards."""
         lengths = np.array([len(r.sequence) for r in records], dtype=np.int64)
-        left_out = self.screened.verdicts(lengths) if self.screened else [""] * len(records)
+        digests = np.fromiter((digest(r.sequence) for r in records), dtype=np.uint64, count=len(records))
+        left_out = self.screened.verdicts(digests) if self.screened else [""] * len(records)
         verdicts = [self._verdict(r, why) for r, why in zip(records, left_out, strict=True)]
         scored = np.array([state == "" for state, _ in verdicts], dtype=bool)
         block = b"".join(r.sequence for r in records)
@@ -143,7 +147,7 @@ class _Extraction:
         better = np.zeros(len(records), dtype=np.int64)
         if self.genetic_code:
             better = better_codes(block, lengths, scored, opened, self.first.length, codes)
-        self._write_sequences(file, records, verdicts, lengths, chunks, np.where(scored, codes, 0), better)
+        self._write_sequences(file, records, verdicts, lengths, digests, chunks, np.where(scored, codes, 0), better)
 
     def _write_rows(self, records: list[Record], rows: Rows) -> None:
         """Chunks with their frames."""
@@ -169,7 +173,7 @@ class _Extraction:
         return ("screened", left_out) if left_out else ("", "")
 
     def _write_sequences(self, file: int, records: list[Record], verdicts, *numbers: np.ndarray) -> None:
-        """numbers: lengths, chunks, genetic codes, better ones."""
+        """numbers: lengths, digests, chunks, genetic codes, better ones."""
         n = len(records)
         columns = [
             np.arange(self.sequences, self.sequences + n),

@@ -11,7 +11,7 @@ from virnucpro.errors import InputError
 # One input record per row, in order.
 SCREENED = pa.schema(
     [
-        ("length", pa.int64()),  # bases
+        ("digest", pa.uint64()),  # of its bases (frames.fasta.digest)
         ("probability", pa.float64()),  # of being a virus, where viruses are as many as others
         ("left_out", pa.bool_()),
     ]
@@ -25,18 +25,19 @@ class Screened:
         table = pq.read_table(path, schema=SCREENED)
         names = pq.read_schema(path).metadata or {}
         self._name, self._by = (names.get(key, b"").decode() for key in (b"classifier", b"by"))
-        self._length, self._probability, self._out = (column.to_numpy() for column in table.columns)
+        self._digest, self._probability, self._out = (column.to_numpy() for column in table.columns)
         self._next = 0
         self._path = path
 
-    def verdicts(self, lengths: np.ndarray) -> list[str]:
-        """Why each of the next records is left out, '' where it is not; InputError where others were screened."""
-        n = len(lengths)
-        if not len(self._length):
+    def verdicts(self, digests: np.ndarray) -> list[str]:
+        """Why each of the next records, given by digests (uint64), is left out, '' where it is not; InputError where
+        others were screened."""
+        n = len(digests)
+        if not len(self._digest):
             return [""] * n
         rows = slice(self._next, self._next + n)
         self._next += n
-        if not np.array_equal(self._length[rows], lengths):
+        if not np.array_equal(self._digest[rows], digests):
             raise InputError(f"{self._path.name}: the FASTA has changed since it was screened; run again")
         why = f"{self._name} gives it a probability of {{:.2g}}, too low for --screen_sensitivity {self._by}"
         found = zip(self._probability[rows].tolist(), self._out[rows].tolist(), strict=True)

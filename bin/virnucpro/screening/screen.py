@@ -17,7 +17,7 @@ from virnucpro.calling.mlp import Mlp
 from virnucpro.encoders.composition.model import load
 from virnucpro.errors import InputError, ModelError, UsageError
 from virnucpro.frames.cuts import Cut, windows
-from virnucpro.frames.fasta import Record, read_fasta
+from virnucpro.frames.fasta import Record, digest, read_fasta
 from virnucpro.frames.recoding import chosen_codes
 from virnucpro.frames.records import batches, unscorable
 from virnucpro.frames.screened import SCREENED
@@ -93,16 +93,17 @@ def screen(
     """
     small = Screen(classifier, encoder)
     threshold = Thresholds(small.card, sensitivity, small.name)
-    lengths, found = [], []
+    digests, lengths, found = [], [], []
     try:
         for file in files:
             for records in batches(read_fasta(file)):
+                digests += [digest(r.sequence) for r in records]
                 lengths.append(np.array([len(r.sequence) for r in records], dtype=np.int64))
                 found.append(small.probabilities(records, genetic_code))
     except InputError:
-        lengths, found = [], []
+        digests, lengths, found = [], [], []
     length, probability = (np.concatenate([np.zeros(0), *parts]) for parts in (lengths, found))
     kept = np.isnan(probability) | (probability >= threshold(length))
-    columns = [pa.array(length.astype(np.int64)), pa.array(probability), pa.array(~kept)]
+    columns = [pa.array(digests, pa.uint64()), pa.array(probability), pa.array(~kept)]
     told = {"classifier": small.name, "by": f"{sensitivity:g}"}
     return pa.table(columns, schema=SCREENED).replace_schema_metadata(told)

@@ -8,7 +8,7 @@ import polars as pl
 
 from virnucpro.evaluation.baselines import MOST, composition, train_baselines
 from virnucpro.frames.chunks import chunk
-from virnucpro.frames.fasta import read_fasta
+from virnucpro.frames.read_again import read_again
 from virnucpro.training.pieces import CHUNKS
 from virnucpro.training.sheet import LABELS
 
@@ -57,5 +57,5 @@ def _cut(length: int, chunk_length: int) -> Iterator[tuple[int, int]]:
 
 def _sequences(split: pl.DataFrame, fasta: list[Path]):
     rows = split.select("sample", "sequence", "label", "side", "usable").iter_rows()
-    records = (record for path in fasta for record in read_fasta(path))
+    records = read_again(fasta, split.select("id", "digest").iter_rows())
     yield from ((row, record.sequence) for row, record in zip(rows, records, strict=True))

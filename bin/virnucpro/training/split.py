@@ -4,21 +4,20 @@ A family of genomes (relatives.py) stands on one side as a whole, or what is mea
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from virnucpro.errors import InputError
-from virnucpro.frames.fasta import read_fasta
+from virnucpro.frames.read_again import read_again
 from virnucpro.training.relatives import MOST_WORDS, families, words
 from virnucpro.training.sheet import LABELS, SIDES, LabelledFile, group_of
 
 
 def read_records(files: list[LabelledFile], tables: Path) -> pl.DataFrame:
-    """Every record of the labelled files: sample, sequence (from 0 in the sample), id, length, label, group, side (""
-    where none is given), usable (it was cut into chunks); in the order of the files.
+    """Every record of the labelled files: sample, sequence (from 0 in the sample), id, length, digest, label, group,
+    side ("" where none is given), usable (it was cut into chunks); in the order of the files.
 
     InputError where a sample could not be read.
     """
@@ -29,7 +28,7 @@ def read_records(files: list[LabelledFile], tables: Path) -> pl.DataFrame:
             raise InputError(f"sample {sample} cannot be read ({manifest['reason']}); correct it, or leave it out")
         of_file = {f.number: f for f in files if f.sample == sample}
         table = pl.read_parquet(
-            tables / f"{sample}.sequences.parquet", columns=["sequence", "id", "file", "length", "state"]
+            tables / f"{sample}.sequences.parquet", columns=["sequence", "id", "file", "length", "digest", "state"]
         )
         number = table["file"].to_list()
         group = [of_file[n].group or group_of(i) for n, i in zip(number, table["id"].to_list(), strict=True)]
@@ -39,6 +38,7 @@ def read_records(files: list[LabelledFile], tables: Path) -> pl.DataFrame:
                 "sequence",
                 "id",
                 "length",
+                "digest",
                 pl.Series("label", [of_file[n].label for n in number], dtype=pl.String),
                 pl.Series("group", group, dtype=pl.String),
                 pl.Series("side", [of_file[n].side for n in number], dtype=pl.String),
@@ -53,21 +53,11 @@ def with_families(records: pl.DataFrame, fasta: list[Path], least: int) -> pl.Da
     found: list[np.ndarray] = []
     fraction = min(1.0, MOST_WORDS / max(int(records["length"].sum()), 1))
     if least:
-        found = [words(sequence, fraction) for sequence in _sequences(records, fasta)]
+        again = read_again(fasta, records.select("id", "digest").iter_rows())
+        found = [words(record.sequence, fraction) for record in again]
     return records.with_columns(
         pl.Series("family", families(records["group"].to_list(), found, least, fraction), dtype=pl.String)
     )
-
-
-def _sequences(records: pl.DataFrame, fasta: list[Path]) -> Iterator[bytes]:
-    """Of each row of `records`; InputError where the files hold other records."""
-    found = (record for path in fasta for record in read_fasta(path))
-    rows = records.select("id", "length").iter_rows()
-    for row in rows:
-        record = next(found, None)
-        if record is None or (record.id, len(record.sequence)) != row:
-            raise InputError(f"record {row[0]!r}: the FASTA files have changed since they were cut; run again")
-        yield record.sequence
 
 
 def split(records: pl.DataFrame, validation: float, test: float, seed: int) -> pl.DataFrame:

@@ -4,8 +4,9 @@ process EXTRACT_FRAMES {
 
     input:
     // A batch of samples, how many FASTA files each has, these one sample after another, the code: NCBI's number, or auto.
-    // screened: <sample>.screened.parquet, or [] where none is left out.
-    tuple val(samples), val(files), path(fasta, stageAs: 'input?/*'), val(genetic_code), path(screened, stageAs: 'screened/*')
+    // screened: <sample>.screened.parquet, or [] where none is left out. file_names: what tables call the files of samples
+    // that have several of one name, e.g. [gut: [a/contigs.fa, b/contigs.fa]].
+    tuple val(samples), val(files), path(fasta, stageAs: 'input?/*'), val(genetic_code), path(screened, stageAs: 'screened/*'), val(file_names)
     val chunk_length
     val min_length
     // open, longest or every; residues of the shortest stretch that is read; '300,open,40' to cut sequences of which
@@ -24,9 +25,10 @@ process EXTRACT_FRAMES {
     script:
     def staged = [fasta].flatten().collect { path -> "${path}" }
     def given = samples.withIndex().collect { sample, i -> "--sample '${sample}' ${staged.drop(files.take(i).sum(0)).take(files[i]).join(' ')}" }
+    def names = file_names ? "--file_names '${groovy.json.JsonOutput.toJson(file_names).replace("'", "'\\''")}'" : ''
     """
     extract_frames.py ${given.join(' \\\n        ')} \\
-        --chunk_length ${chunk_length} --min_length ${min_length} --frames ${read} --min_stretch ${min_stretch} --shard_size ${shard_size} \\
+        --chunk_length ${chunk_length} --min_length ${min_length} --frames ${read} --min_stretch ${min_stretch} --shard_size ${shard_size} ${names} \\
         --genetic_code ${genetic_code} ${second ? "--second ${second}" : ''} ${screened ? '--screened screened' : ''} --out frames
     """
 

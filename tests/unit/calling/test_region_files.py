@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import random
 import shutil
 import subprocess
 
@@ -13,19 +14,25 @@ import pytest
 from Bio import SeqIO
 
 from virnucpro.calling import region_files
+from virnucpro.frames.fasta import digest
 
-SEQUENCES = pl.DataFrame({"id": ["contig_1", "odd;id=1,%&"], "length": [12_000, 900]})
+
+def dna(seed: int, length: int) -> str:
+    return "".join(random.Random(seed).choices("ACGT", k=length))
+
+
+IDS, LENGTHS = ["contig_1", "odd;id=1,%&"], [12_000, 900]
+BASES = [dna(i, n) for i, n in enumerate(LENGTHS)]
+SEQUENCES = pl.DataFrame({"id": IDS, "sequence_id": IDS, "length": LENGTHS}).with_columns(
+    digest=pl.Series([digest(bases.encode()) for bases in BASES], dtype=pl.UInt64)
+)
 
 
 @pytest.fixture
 def written(tmp_path):
     """Three regions of two sequences in all formats; gives the folder and the bases of both sequences."""
-    rng = np.random.default_rng(2)
-    bases = ["".join(rng.choice(list("ACGT"), n)) for n in SEQUENCES["length"]]
     fasta = tmp_path / "in.fa"
-    fasta.write_text(
-        "".join(f">{i} text\n{s}\n" for i, s in zip(SEQUENCES["id"], bases, strict=True)), encoding="utf-8"
-    )
+    fasta.write_text("".join(f">{i} text\n{s}\n" for i, s in zip(IDS, BASES, strict=True)), encoding="utf-8")
     regions = pl.DataFrame(
         {
             "sequence": [0, 0, 1],
@@ -43,8 +50,8 @@ def written(tmp_path):
     region_files.write_table(regions, tmp_path / "regions.tsv")
     region_files.write_bed(regions, tmp_path / "regions.bed")
     region_files.write_gff(regions, tmp_path / "regions.gff3")
-    region_files.write_fasta(regions, [fasta], tmp_path / "regions.fasta.gz")
-    return tmp_path, bases
+    region_files.write_fasta(regions, SEQUENCES, [fasta], tmp_path / "regions.fasta.gz")
+    return tmp_path, BASES
 
 
 def test_the_table(written):
@@ -130,7 +137,7 @@ def test_without_a_region_the_files_are_there_and_empty(tmp_path):
     region_files.write_table(nothing, tmp_path / "r.tsv")
     region_files.write_bed(nothing, tmp_path / "r.bed")
     region_files.write_gff(nothing, tmp_path / "r.gff3")
-    region_files.write_fasta(nothing, [tmp_path / "absent.fa"], tmp_path / "r.fasta.gz")
+    region_files.write_fasta(nothing, SEQUENCES, [tmp_path / "absent.fa"], tmp_path / "r.fasta.gz")
     assert len((tmp_path / "r.tsv").read_text(encoding="utf-8").splitlines()) == 1
     assert (tmp_path / "r.bed").read_text(encoding="utf-8") == "" and (tmp_path / "r.gff3").read_text(
         encoding="utf-8"

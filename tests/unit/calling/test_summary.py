@@ -19,7 +19,7 @@ CALLS = [
 def summary_of(rows, **more):
     """The summary of sequences given as (id, length, state, virus_score, chunks, chunks_scored, chunks_virus), and more
     columns."""
-    names = ("id", "length", "state", "virus_score", "chunks", "chunks_scored", "chunks_virus")
+    names = ("sequence_id", "length", "state", "virus_score", "chunks", "chunks_scored", "chunks_virus")
     sequences = pl.DataFrame(rows, schema=names, orient="row").with_columns(
         sequence=pl.int_range(pl.len()),
         cut=pl.lit(0),
@@ -94,7 +94,7 @@ def test_a_sample_with_one_failed_frame_is_partial_and_not_failed():
     sequences = pl.DataFrame(
         {
             "sequence": [0],
-            "id": ["contig"],
+            "sequence_id": ["contig"],
             "description": "",
             "length": 50_000,
             "chunks": 100,

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
-from training_samples import listed_models, split_table, training_order, write_models, write_sample
+from training_samples import listed_models, split_table, training_order, with_digests, write_models, write_sample
 
 from virnucpro.bundle.classifier import read_classifier
 from virnucpro.calling.calibration import read_calibration
@@ -37,6 +37,7 @@ def trained(tmp_path_factory):
         drawn = random.Random(seed)
         fasta = (f">{i}\n{''.join(drawn.choices('ACGT', k=800))}\n" for i in ids)
         (folder / f"{name}.fa").write_text("".join(fasta), encoding="utf-8")
+        with_digests(folder, name)
     listed_models(models, folder / "models.json")
     split_table(folder, {"phages": "virus", "bacteria": "other"}, lambda r: r.split("|")[0], test=0.3)
     run_training(training_order(folder, "all", recipe="ensemble"))

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from training_samples import write_models, write_sample
+from training_samples import with_digests, write_models, write_sample
 
 from virnucpro.errors import InputError
 from virnucpro.training.sheet import SIDES, group_of, read_sheet
@@ -80,6 +80,7 @@ def sample(tmp_path):
         sheet.append({"sample": name, "files": [{"name": f"{name}.fa", "label": label, "group": "", "split": ""}]})
         text = "".join(f">{i}\n{dna(1000 * number + k)}\n" for k, i in enumerate(ids))
         (tmp_path / f"{name}.fa").write_text(text, encoding="utf-8")
+        with_digests(tmp_path, name)
     (tmp_path / "sheet.json").write_text(json.dumps(sheet), encoding="utf-8")
     return tmp_path
 
@@ -107,6 +108,7 @@ def test_relatives_on_two_sides_are_refused(sample):
     hosts = (sample / "hosts.fa").read_text(encoding="utf-8").split("\n")
     hosts[1] = dna(0)[:300] + hosts[1][300:]  # of the first phage
     (sample / "hosts.fa").write_text("\n".join(hosts), encoding="utf-8")
+    with_digests(sample, "hosts")
     found = shared_out(sample)
     assert found["side"][0] == found["side"][12] and found["family"][0] == found["family"][12]
     with pytest.raises(InputError, match=r"near relatives: 'NC_100000.0' .*to train, 'NC_100100.0' .*to test"):
@@ -123,7 +125,7 @@ def test_files_that_changed_since_are_refused(sample):
     (sample / "hosts.fa").write_text(
         (sample / "hosts.fa").read_text(encoding="utf-8").replace(">NC_100103", ">NC_999999"), encoding="utf-8"
     )
-    with pytest.raises(InputError, match=r"NC_100103.1': the FASTA files have changed"):
+    with pytest.raises(InputError, match=r"hosts.fa: record 4, 'NC_999999.1', .* the file was changed"):
         shared_out(sample)
 
 

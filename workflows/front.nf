@@ -62,13 +62,12 @@ workflow EMBED_FRAMES {
         .combine(shards)
         .flatMap { plan, by_name -> goneShard(plan, by_name) ? error(goneShard(plan, by_name)) : tasksOf(plan, by_name) }
 
-    def store = storeFolder(options.embedding_store)
+    makeStore(options.embedding_store)
     dnabert_s = EMBED_DNABERT_S(
         tasks.filter { kind, _task, _files -> kind == 'dnabert_s' }.map { _kind, task, files -> [task, files] },
         card.map { c -> encoderOf(c, 'dnabert_s', models) },
         options.precision,
         options.batch_tokens,
-        store,
         codeOf('embed.py', ['embedding', 'encoders'], ['encoders/esm2', 'encoders/composition']),
     )
     esm2 = EMBED_ESM2(
@@ -76,13 +75,11 @@ workflow EMBED_FRAMES {
         card.map { c -> encoderOf(c, 'esm2', models) },
         options.precision,
         options.batch_tokens,
-        store,
         codeOf('embed.py', ['embedding', 'encoders'], ['encoders/dnabert_s', 'encoders/composition']),
     )
     light = EMBED_LIGHT(
         tasks.filter { kind, _task, _files -> kind == 'composition' }.map { _kind, task, files -> [task, files] },
         card.map { c -> encoderOf(c, 'composition', models) },
-        store,
         codeOf('embed.py', ['embedding', 'encoders'], ['encoders/dnabert_s', 'encoders/esm2']),
     )
 
@@ -121,17 +118,13 @@ def encoderOf(card, String kind, models) {
     return encoder ? [kind, models.resolve(encoder.folder), encoder.layer, encoder.sha256, encoder.digest] : [kind, [], 0, '', '']
 }
 
-/** The store's folder as a text; ends the run where tasks could not share it. */
-def storeFolder(String folder) {
-    if (!folder) {
-        return ''
-    }
-    def path = file(folder, glob: false)
-    if (path.scheme != 'file' || path.toString() =~ /['"$`\\\s]/) {
+/** Makes the store's folder; ends the run where tasks could not share it. */
+def makeStore(String folder) {
+    def path = folder ? file(folder, glob: false) : null
+    if (path && (path.scheme != 'file' || path.toString() =~ /['"$`\\\s]/)) {
         error("--embedding_store: ${folder} cannot be used; a folder of a shared file system is needed, without blanks or quotes in its path")
     }
-    path.mkdirs()
-    return path.toString()
+    path?.mkdirs()
 }
 
 /** [kind of encoder, task, [shard files]] of every task in the plan. */

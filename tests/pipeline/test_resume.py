@@ -100,12 +100,13 @@ def test_a_work_folder_that_was_cleaned_or_damaged(nextflow, two_samples):
 
 
 def test_an_added_sample_gets_tasks_of_its_own(nextflow, two_samples):
-    """What is done stays; and the same command once more finds all of it in the cache."""
+    """What is done stays, with an embedding store from now on too; the same once more finds all of it in the cache."""
     (two_samples / "s.csv").write_text("sample,fasta\nphage,phage.fa\n", encoding="utf-8")
     args = ["-profile", "test", "-stub", "--input", "s.csv", "-resume"]
     first = nextflow(two_samples, *args)
     assert first.code == 0, first.text
     (two_samples / "s.csv").write_text("sample,fasta\nhost,host.fa\nphage,phage.fa\n", encoding="utf-8")
+    args += ["--embedding_store", "store"]
     more = nextflow(two_samples, *args)
     assert more.code == 0, more.text
     assert more.submitted() == [

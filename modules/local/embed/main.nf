@@ -8,7 +8,6 @@ process EMBED {
     tuple val(kind), path(encoder, stageAs: 'encoder'), val(layer), val(weights), val(digest) // SHA-256 of the weights, of all files
     val precision
     val batch_tokens // 0: chosen from the free memory
-    val store // folder of finished embeddings, '' for none
     val code // digest of the modules that the script imports: -resume does not look at them by itself
 
     output:
@@ -23,7 +22,7 @@ process EMBED {
     """
     embed.py --kind ${kind} --task ${name} --shards shards --encoder encoder --layer ${layer} --out embeddings \\
         --device ${device} --precision ${precision} --batch_tokens ${batch_tokens ?: 'auto'} \\
-        --weights_sha256 '${weights}' --threads ${task.cpus} --attempt ${task.attempt} ${store ? "--store '${store}'" : ''}
+        --weights_sha256 '${weights}' --threads ${task.cpus} --attempt ${task.attempt} ${storeOption()}
     """
 
     stub:
@@ -35,4 +34,9 @@ process EMBED {
     {"format": 1, "encoder": "${kind}", "model": "stub", "task": "${name}", "attempt": 1, "processed": 1, "failed": []}
     JSON
     """
+}
+
+// A function, so that the folder is no value of the task: -resume, which hashes those, keeps what was computed without it.
+def storeOption() {
+    return params.embedding_store ? "--store '${file(params.embedding_store, glob: false)}'" : ''
 }

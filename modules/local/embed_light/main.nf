@@ -6,7 +6,6 @@ process EMBED_LIGHT {
     input:
     tuple val(name), path(shards, stageAs: 'shards/*')
     tuple val(kind), path(encoder, stageAs: 'encoder'), val(layer), val(weights), val(digest) // SHA-256 of the weights, of all files
-    val store // folder of finished embeddings, '' for none
     val code // digest of the modules that the script imports: -resume does not look at them by itself
 
     output:
@@ -19,7 +18,7 @@ process EMBED_LIGHT {
     script:
     """
     embed.py --kind ${kind} --task ${name} --shards shards --encoder encoder --layer ${layer} --out embeddings \\
-        --weights_sha256 '${weights}' --threads ${task.cpus} --attempt ${task.attempt} ${store ? "--store '${store}'" : ''}
+        --weights_sha256 '${weights}' --threads ${task.cpus} --attempt ${task.attempt} ${storeOption()}
     """
 
     stub:
@@ -31,4 +30,9 @@ process EMBED_LIGHT {
     {"format": 1, "encoder": "${kind}", "model": "stub", "task": "${name}", "attempt": 1, "processed": 1, "failed": []}
     JSON
     """
+}
+
+// A function, so that the folder is no value of the task: -resume, which hashes those, keeps what was computed without it.
+def storeOption() {
+    return params.embedding_store ? "--store '${file(params.embedding_store, glob: false)}'" : ''
 }

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bin"))
 
 import torch
 
-from virnucpro.training.pack import Rows
+from virnucpro.training.pack import FeatureRows
 from virnucpro.training.stream import Stream
 
 BATCH = 32  # VirNucPro's
@@ -71,7 +71,7 @@ def main() -> None:
         values = random.standard_normal((a.rows, a.width), dtype=np.float32)
         values.tofile(path)
         label = random.integers(0, 2, a.rows).astype(np.int8)
-        rows = Rows(path, a.width, label, np.arange(a.rows), np.full(a.rows, 166, dtype=np.int16))
+        rows = FeatureRows(path, a.width, label, np.arange(a.rows), np.full(a.rows, 166, dtype=np.int16))
         parts = [np.array_split(x, a.files) for x in (values, label.astype(np.int64))]
         by_file = ByFile(*([torch.from_numpy(x) for x in part] for part in parts))
         published = torch.utils.data.DataLoader(by_file, BATCH, shuffle=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from virnucpro.errors import has_packages, run_main
 
 with has_packages():
-    from virnucpro.training.calibrate import Order, run_calibration
+    from virnucpro.training.calibrate import CalibrationOrder, run_calibration
 
 
 def main() -> None:
@@ -24,7 +24,9 @@ def main() -> None:
     p.add_argument("--seed", type=int, default=1, help="of samples and bootstrap [%(default)s]")
     p.add_argument("--out", required=True, type=Path, help="folder for the classifier's, and evaluation.json")
     a = p.parse_args()
-    found = run_calibration(Order(classifiers=a.classifier, **{k: v for k, v in vars(a).items() if k != "classifier"}))
+    found = run_calibration(
+        CalibrationOrder(classifiers=a.classifier, **{k: v for k, v in vars(a).items() if k != "classifier"})
+    )
     for verdict in found["verdicts"]:
         if verdict["caller"] == found["name"]:
             print(verdict["text"])

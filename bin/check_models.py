@@ -42,37 +42,37 @@ CARD = (
 
 
 def main() -> None:
-    cli = argparse.ArgumentParser(description=__doc__)
-    cli.add_argument("--models", type=Path, required=True, metavar="DIR", help="the bundle's folder")
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--models", type=Path, required=True, metavar="DIR", help="the bundle's folder")
     what = "check what this one needs (the only one if empty); without this option all of the bundle is checked"
-    cli.add_argument("--classifier", metavar="NAME_OR_PATH", help=what)
-    cli.add_argument(
+    p.add_argument("--classifier", metavar="NAME_OR_PATH", help=what)
+    p.add_argument(
         "--second", metavar="NAME_OR_PATH", help="a second one, for sequences of which the first can read nothing"
     )
-    cli.add_argument(
+    p.add_argument(
         "--encoders",
         metavar="NAMES",
         help="check these, separated by commas, to train a classifier on; all of the bundle if empty",
     )
-    cli.add_argument(
+    p.add_argument(
         "--chunk_length", type=int, metavar="BASES", help="fail unless the classifier reads chunks of this length"
     )
-    cli.add_argument("--json", type=Path, metavar="OUT", help="write what was found (of one classifier)")
-    cli.add_argument(
+    p.add_argument("--json", type=Path, metavar="OUT", help="write what was found (of one classifier)")
+    p.add_argument(
         "--full", action="store_true", help="hash every file anew, also those hashed before and untouched since"
     )
-    args = cli.parse_args()
-    bundle = open_bundle(args.models, full=args.full, say=lambda text: print(f"  {text}", flush=True))
+    a = p.parse_args()
+    bundle = open_bundle(a.models, full=a.full, say=lambda text: print(f"  {text}", flush=True))
     print(f"bundle {bundle.name} in {bundle.folder}")
-    if args.encoders is not None:
-        encoders = check_encoders(bundle, [name.strip() for name in args.encoders.split(",") if name.strip()])
+    if a.encoders is not None:
+        encoders = check_encoders(bundle, [name.strip() for name in a.encoders.split(",") if name.strip()])
         digest = digest_of([[e.kind, e.layer, e.digest] for e in encoders])
-        write(args.json, {"format": 1, "bundle": bundle.name, "digest": digest, "encoders": listed(bundle, encoders)})
+        write(a.json, {"format": 1, "bundle": bundle.name, "digest": digest, "encoders": listed(bundle, encoders)})
         print(f"complete: {' and '.join(e.name for e in encoders)}")
-    elif args.classifier is not None or args.json:
-        selection = check(bundle, args.classifier or "", args.chunk_length)
-        second = check_second(bundle, selection, args.second) if args.second else None
-        write(args.json, describe(bundle, selection, second))
+    elif a.classifier is not None or a.json:
+        selection = check(bundle, a.classifier or "", a.chunk_length)
+        second = check_second(bundle, selection, a.second) if a.second else None
+        write(a.json, describe(bundle, selection, second))
         for one in (selection, second):
             if one:
                 print(f"{one.classifier.name}: complete, and fits {' and '.join(e.name for e in one.encoders)}")

@@ -11,7 +11,7 @@ from virnucpro.errors import has_packages, run_main
 with has_packages():
     from virnucpro.collecting.fasta import copy_viruses, packed
     from virnucpro.collecting.names import joint_of
-    from virnucpro.collecting.tables import ParquetTable, Source, columns_of, viral_rows
+    from virnucpro.collecting.tables import ParquetTable, SampleResults, columns_of, viral_rows
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     a = p.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
     given = json.loads(a.samples.read_text(encoding="utf-8"))
-    sources = [Source(s["sample"], Path(s["sequences"]), Path(s["viruses"])) for s in given]
+    sources = [SampleResults(s["sample"], Path(s["sequences"]), Path(s["viruses"])) for s in given]
     columns, joint = columns_of(sources), joint_of(s.sample for s in sources)
     table = a.out / "viruses.tsv"
     viruses = 0

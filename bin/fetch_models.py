@@ -14,33 +14,33 @@ SOURCES = Path(__file__).resolve().parent.parent / "assets" / "models.yml"
 
 
 def main() -> None:
-    cli = argparse.ArgumentParser(description=__doc__)
-    cli.add_argument("--models", type=Path, metavar="DIR", help="the bundle's folder, made where it does not exist")
-    cli.add_argument("--classifier", nargs="*", default=[], metavar="NAME", help="with all encoders that they need")
-    cli.add_argument("--encoder", nargs="*", default=[], metavar="NAME", help="encoders alone, to train classifiers on")
-    cli.add_argument("--from", dest="brought", type=Path, metavar="DIR", help="take the files from here: no network")
-    cli.add_argument("--sources", type=Path, default=SOURCES, metavar="YML", help="where each model comes from")
-    cli.add_argument("--keep_downloads", action="store_true", help="leave the fetched files in place once converted")
-    cli.add_argument("--note", type=Path, metavar="FILE", help="keep what the fetch is doing now in this file")
-    cli.add_argument("--list", action="store_true", help="print what can be fetched, and stop")
-    args = cli.parse_args()
-    items = read_sources(args.sources)
-    if args.list:
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--models", type=Path, metavar="DIR", help="the bundle's folder, made where it does not exist")
+    p.add_argument("--classifier", nargs="*", default=[], metavar="NAME", help="with all encoders that they need")
+    p.add_argument("--encoder", nargs="*", default=[], metavar="NAME", help="encoders alone, to train classifiers on")
+    p.add_argument("--from", dest="brought", type=Path, metavar="DIR", help="take the files from here: no network")
+    p.add_argument("--sources", type=Path, default=SOURCES, metavar="YML", help="where each model comes from")
+    p.add_argument("--keep_downloads", action="store_true", help="leave the fetched files in place once converted")
+    p.add_argument("--note", type=Path, metavar="FILE", help="keep what the fetch is doing now in this file")
+    p.add_argument("--list", action="store_true", help="print what can be fetched, and stop")
+    a = p.parse_args()
+    items = read_sources(a.sources)
+    if a.list:
         for item in items.values():
             print(f"{item.name}\t{item.kind}\t{item.licence}\t{item.sources[0].files[0].url}")
         return
-    if args.models is None or not (args.classifier or args.encoder):
+    if a.models is None or not (a.classifier or a.encoder):
         raise UsageError("give --models DIR and at least one --classifier or --encoder (--list prints their names)")
-    if args.brought and not args.brought.is_dir():
-        raise UsageError(f"--from {args.brought}: there is no such folder")
+    if a.brought and not a.brought.is_dir():
+        raise UsageError(f"--from {a.brought}: there is no such folder")
 
     def say(text: str) -> None:
         print(text, flush=True)
-        if args.note:
-            args.note.write_text(text + "\n", encoding="utf-8")
+        if a.note:
+            a.note.write_text(text + "\n", encoding="utf-8")
 
-    wanted = wanted_items(items, args.classifier, args.encoder)
-    fetch(args.models, wanted, args.brought, say, keep=args.keep_downloads, note=args.note)
+    wanted = wanted_items(items, a.classifier, a.encoder)
+    fetch(a.models, wanted, a.brought, say, keep=a.keep_downloads, note=a.note)
 
 
 if __name__ == "__main__":

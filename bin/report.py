@@ -31,30 +31,30 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    args = parse_args()
+    a = parse_args()
     run = read_run(
-        args.summaries,
-        args.task_reports,
-        args.plan,
-        args.models,
-        args.params,
-        args.versions,
-        args.expected,
-        args.launch,
-        args.failed_tasks,
-        args.collected,
+        a.summaries,
+        a.task_reports,
+        a.plan,
+        a.models,
+        a.params,
+        a.versions,
+        a.expected,
+        a.launch,
+        a.failed_tasks,
+        a.collected,
     )
     tasks = list_tasks(run)
     outcome = judge(run, tasks)
-    args.out.mkdir(parents=True, exist_ok=True)
-    write_json(machine_summary(run, outcome, by_encoder(tasks), device_use(tasks)), args.out / "summary.json")
-    write_tasks(tasks, args.out / "embedding_tasks.tsv")
-    write_failures(outcome.failures, args.out / "failures.tsv")
-    write_json(run.versions, args.out / "versions.json")
+    a.out.mkdir(parents=True, exist_ok=True)
+    write_json(machine_summary(run, outcome, by_encoder(tasks), device_use(tasks)), a.out / "summary.json")
+    write_tasks(tasks, a.out / "embedding_tasks.tsv")
+    write_failures(outcome.failures, a.out / "failures.tsv")
+    write_json(run.versions, a.out / "versions.json")
     # Imported late: MultiQC takes seconds, and the tables above are written even where it cannot start.
     from virnucpro.report.page import write_page
 
-    page = write_page(run, outcome, args.multiqc_config, args.out)
+    page = write_page(run, outcome, a.multiqc_config, a.out)
     print(f"report: {page}")
     for line in outcome.problems[:20]:
         print(f"problem: {line}")

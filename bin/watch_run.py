@@ -44,12 +44,12 @@ def _seconds(text: str) -> float:
 
 
 def main() -> int:
-    args = parse_args()
-    since = time.time() - args.since if args.since else 0.0
-    run = FollowedRun(WorkFolder(find_work(args.run)), args.silent_after, args.plan, since)
-    view = choose_view(run, args.plain, args.interval)
+    a = parse_args()
+    since = time.time() - a.since if a.since else 0.0
+    run = FollowedRun(WorkFolder(find_work(a.run)), a.silent_after, a.plan, since)
+    view = choose_view(run, a.plain, a.interval)
     try:
-        return follow(run, view, args.once, args.give_up)
+        return follow(run, view, a.once, a.give_up)
     except (KeyboardInterrupt, BrokenPipeError):
         return 0  # the watcher leaves, the run goes on
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from virnucpro.collecting.tables import Source
+from virnucpro.collecting.tables import SampleResults
 from virnucpro.errors import InputError
 
 
@@ -21,7 +21,7 @@ def packed(path: Path) -> Iterator[BinaryIO]:
         out.detach()
 
 
-def copy_viruses(source: Source, ids: list[tuple[str, str]], out: BinaryIO) -> None:
+def copy_viruses(source: SampleResults, ids: list[tuple[str, str]], out: BinaryIO) -> None:
     """Append a sample's viruses. ids: (sequence_id, id in the run) of each, in order; InputError where the FASTA file
     has others."""
     expected = iter(ids)

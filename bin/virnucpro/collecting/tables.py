@@ -20,7 +20,7 @@ NUMBERS = {
 }
 
 
-class Source(NamedTuple):
+class SampleResults(NamedTuple):
     """A sample's files."""
 
     sample: str
@@ -28,7 +28,7 @@ class Source(NamedTuple):
     viruses: Path  # viruses.fasta.gz
 
 
-def columns_of(sources: list[Source]) -> list[str]:
+def columns_of(sources: list[SampleResults]) -> list[str]:
     """The columns of all samples' sequences.tsv; InputError where they differ."""
     headers = {}
     for source in sources:
@@ -40,7 +40,7 @@ def columns_of(sources: list[Source]) -> list[str]:
     return next(iter(headers)).split("\t")
 
 
-def viral_rows(source: Source, columns: list[str]) -> Iterator[list[str]]:
+def viral_rows(source: SampleResults, columns: list[str]) -> Iterator[list[str]]:
     """The row of each virus of a sample, in order."""
     state = columns.index("state")
     with source.sequences.open(encoding="utf-8", newline="") as lines:

@@ -15,19 +15,19 @@ from virnucpro.errors import CudaFault
 
 def main() -> None:
     """Parse the command line and run the task."""
-    arguments = parser().parse_args()
+    a = parser().parse_args()
     runtime.keep_freed_memory()
     runtime.bound_kernel_cache()
-    runtime.use_threads(arguments.threads)
-    if arguments.device != "cpu":
+    runtime.use_threads(a.threads)
+    if a.device != "cpu":
         runtime.tune_gpu_allocator()
         runtime.place_kernels()
-    events = Events(arguments.out / f"{arguments.name}.events.jsonl", arguments.name, arguments.kind, arguments.attempt)
+    events = Events(a.out / f"{a.name}.events.jsonl", a.name, a.kind, a.attempt)
     runtime.on_sigterm(lambda: events.close("end", message="terminated by SIGTERM"))
     try:
         # Before PyTorch, so that a task that waits for a GPU holds next to no memory.
-        with leased_gpu(arguments.device if KINDS[arguments.kind].needs_torch else "cpu"):
-            _run(arguments, events)
+        with leased_gpu(a.device if KINDS[a.kind].needs_torch else "cpu"):
+            _run(a, events)
     except CudaFault as e:
         events.close("end", message=str(e))
         print(f"error: {e}", file=sys.stderr, flush=True)
@@ -37,9 +37,9 @@ def main() -> None:
         raise
 
 
-def _run(arguments: argparse.Namespace, events: Events) -> None:
+def _run(a: argparse.Namespace, events: Events) -> None:
     # PyTorch reads the process's settings when it is imported, and --help needs no PyTorch.
-    task = Task(**{name: value for name, value in vars(arguments).items() if name != "threads"})
+    task = Task(**{name: value for name, value in vars(a).items() if name != "threads"})
     if not KINDS[task.kind].needs_torch:
         from virnucpro.embedding.light import run_light_task
 

@@ -15,7 +15,7 @@ SHEET = "labelled.csv"
 
 
 @dataclass(frozen=True)
-class LabelledFile:
+class ListedFile:
     """A file with the sample and the label of its sequences."""
 
     sample: str
@@ -23,19 +23,19 @@ class LabelledFile:
     file: RemoteFile
 
 
-def read_list(path: Path) -> list[LabelledFile]:
+def read_list(path: Path) -> list[ListedFile]:
     """assets/training/*.yml; ModelError where it is none."""
     try:
         files = yaml.safe_load(path.read_text(encoding="utf-8"))["files"]
         return [
-            LabelledFile(f["sample"], f["label"], RemoteFile(name, f["url"], int(f["size"]), f["sha256"]))
+            ListedFile(f["sample"], f["label"], RemoteFile(name, f["url"], int(f["size"]), f["sha256"]))
             for name, f in files.items()
         ]
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as e:
         raise ModelError(f"{path}: is no list of training data that can be read ({e})") from e
 
 
-def fetch_training_data(files: list[LabelledFile], out: Path, brought: Path | None, say: Callable[[str], None]) -> Path:
+def fetch_training_data(files: list[ListedFile], out: Path, brought: Path | None, say: Callable[[str], None]) -> Path:
     """Write the files and their samplesheet into `out`; the samplesheet's path. brought: folder to take them from.
 
     ModelError or DownloadError where a file cannot be had, or is not what the list says.

@@ -6,7 +6,7 @@ from multiqc import BaseMultiqcModule
 
 from virnucpro.encoders.kinds import colour, label
 from virnucpro.report import figures
-from virnucpro.report.embedding_tasks import EmbeddingTask, EncoderUse, Use
+from virnucpro.report.embedding_tasks import EmbeddingTask, EncoderWork, Use
 from virnucpro.report.html import (
     Raw,
     box,
@@ -28,7 +28,7 @@ MOST_TASKS = 2000  # drawn over time
 
 
 def embedding_sections(
-    tasks: list[EmbeddingTask], encoders: list[EncoderUse], use: Use | None, models: dict[str, Any], unit: str
+    tasks: list[EmbeddingTask], encoders: list[EncoderWork], use: Use | None, models: dict[str, Any], unit: str
 ) -> BaseMultiqcModule:
     """Encoders, devices over time, tasks predicted against measured."""
     module = BaseMultiqcModule(
@@ -73,11 +73,11 @@ def _comparable(row: EmbeddingTask) -> bool:
     return bool(row.predicted_load) and row.seconds is not None and not row.reused
 
 
-def _encoder_legend(encoders: list[EncoderUse]) -> str:
+def _encoder_legend(encoders: list[EncoderWork]) -> str:
     return legend((label(e.encoder), colour(e.encoder)) for e in encoders)
 
 
-def _encoders(encoders: list[EncoderUse], models: dict[str, Any]) -> str:
+def _encoders(encoders: list[EncoderWork], models: dict[str, Any]) -> str:
     known = {m.get("kind"): m for m in models.get("encoders", [])}
     rows = [
         (

@@ -99,7 +99,7 @@ def _task(name: str, encoder: str, planned: dict[str, Any], report: dict[str, An
 
 
 @dataclass(frozen=True)
-class EncoderUse:
+class EncoderWork:
     """One encoder's tasks together. `predicted_balance` and `measured_balance` are max / mean over its tasks, 1.0 at
     best: of the plan's load and of the measured seconds of work."""
 
@@ -118,7 +118,7 @@ class EncoderUse:
     measured_balance: float | None
 
 
-def by_encoder(tasks: list[EmbeddingTask]) -> list[EncoderUse]:
+def by_encoder(tasks: list[EmbeddingTask]) -> list[EncoderWork]:
     """Sum the tasks up by encoder."""
     groups: dict[str, list[EmbeddingTask]] = defaultdict(list)
     for row in tasks:
@@ -130,7 +130,7 @@ def by_encoder(tasks: list[EmbeddingTask]) -> list[EncoderUse]:
         all_tokens = sum(tokens / (1 - share) for tokens, share in padding if share < 1)
         speeds = [r.tokens_per_second for r in done if r.tokens_per_second]
         uses.append(
-            EncoderUse(
+            EncoderWork(
                 encoder=encoder,
                 tasks=len(rows),
                 done=len(done),

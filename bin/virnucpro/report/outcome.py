@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from virnucpro.names import CHUNK_STATES, SEQUENCE_STATES, sample_of
-from virnucpro.report.embedding_tasks import EmbeddingTask, EncoderUse, Use
+from virnucpro.report.embedding_tasks import EmbeddingTask, EncoderWork, Use
 from virnucpro.report.inputs import Run
 
 WHERE_TO_LOOK = (
@@ -199,7 +199,7 @@ def viral_share(sequences: dict[str, int]) -> float | None:
     return sequences.get("virus", 0) / scored if scored else None
 
 
-def machine_summary(run: Run, outcome: Outcome, encoders: list[EncoderUse], use: Use | None) -> dict[str, Any]:
+def machine_summary(run: Run, outcome: Outcome, encoders: list[EncoderWork], use: Use | None) -> dict[str, Any]:
     """What summary.json holds."""
     states = [s["state"] for s in run.summaries.values()]
     return {

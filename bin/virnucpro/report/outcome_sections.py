@@ -7,7 +7,7 @@ from multiqc import BaseMultiqcModule
 from virnucpro.encoders.kinds import label
 from virnucpro.names import SEQUENCE_STATES
 from virnucpro.report.embedding_sections import devices
-from virnucpro.report.embedding_tasks import EncoderUse, Use
+from virnucpro.report.embedding_tasks import EncoderWork, Use
 from virnucpro.report.html import (
     COLOURS,
     LABELS,
@@ -34,7 +34,7 @@ NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w)")
 QUOTED = re.compile(r"""(?<!\w)(['"])\S{1,10}?\1(?!\w)""")
 
 
-def glance_section(run: Run, outcome: Outcome, encoders: list[EncoderUse], use: Use | None) -> BaseMultiqcModule:
+def glance_section(run: Run, outcome: Outcome, encoders: list[EncoderWork], use: Use | None) -> BaseMultiqcModule:
     """Is everything there, and the figures that matter most."""
     module = BaseMultiqcModule(name="At a glance", anchor="glance")
     counts = totals(run)

@@ -28,7 +28,7 @@ MOST_PIECES = 50_000  # of one size that are measured
 
 
 @dataclass(frozen=True)
-class Order:
+class CalibrationOrder:
     """What is to be calibrated. classifiers: folders of train_classifier.py, the first is the one that is meant, others
     (each encoder alone) stand beside it for comparison. by_frame: what a split by frame gave, or None."""
 
@@ -44,7 +44,7 @@ class Order:
     out: Path
 
 
-def run_calibration(order: Order) -> dict:
+def run_calibration(order: CalibrationOrder) -> dict:
     """Write the finished classifier into `order.out`/<name>, and beside it evaluation.json, whose content is returned,
     and test_scores.tsv."""
     texts = read_texts(order.texts)
@@ -195,7 +195,7 @@ def _write_scores(test: pl.DataFrame, others: dict[str, pl.DataFrame], path: Pat
     truth.with_columns(scores).write_csv(path, separator="\t")
 
 
-def _finish(order: Order, card: dict, texts: dict, found: dict) -> None:
+def _finish(order: CalibrationOrder, card: dict, texts: dict, found: dict) -> None:
     folder = order.out / found["name"]
     folder.mkdir(parents=True, exist_ok=True)
     weights = load_file(order.classifiers[0] / WEIGHTS)

@@ -33,7 +33,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Rows:
+class FeatureRows:
     """Frames of one side. path: their features, float32 [rows, width], as bytes, row by row."""
 
     path: Path
@@ -54,7 +54,7 @@ class Packed:
     out.
     """
 
-    sides: dict[str, Rows]
+    sides: dict[str, FeatureRows]
     origins: tuple[Origin, ...]
     chunk_length: int
     failed: int
@@ -160,7 +160,7 @@ class _Work:
         sides = {}
         for name, columns in zip(SIDES, self.columns, strict=True):
             label, chunk, residues = (np.concatenate(c) for c in zip(*columns, strict=True)) if columns else ([],) * 3
-            sides[name] = Rows(self.out / f"{name}.f32", width, label, chunk, residues)
+            sides[name] = FeatureRows(self.out / f"{name}.f32", width, label, chunk, residues)
             for number, text in enumerate(LABELS):
                 if not (np.asarray(label) == number).any():
                     raise InputError(

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from virnucpro.training.pack import Rows
+from virnucpro.training.pack import FeatureRows
 
 BLOCK = 64  # rows that are read together: 850 KB of VirNucPro's 3,328 values, enough for a disk to stream
 LEAST_BLOCKS = 64  # that are mixed: neighbouring rows are of one sample, and so of one label
@@ -22,7 +22,7 @@ class Stream:
     memory: bytes for rows, beside the batches.
     """
 
-    def __init__(self, rows: Rows, batch: int, memory: int):
+    def __init__(self, rows: FeatureRows, batch: int, memory: int):
         self.rows, self.batch = rows, batch
         self._row_bytes = 4 * rows.width
         self._capacity = max(LEAST_BLOCKS * BLOCK, memory // (2 * self._row_bytes) // BLOCK * BLOCK)  # of one buffer

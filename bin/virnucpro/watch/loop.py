@@ -16,13 +16,13 @@ def choose_view(run: FollowedRun, plain: bool, interval: float):
         try:
             from rich.console import Console
 
-            from virnucpro.watch.screen import Screen
+            from virnucpro.watch.screen import LiveScreen
         except ImportError:
             print("rich is not installed: log lines instead of a live display", file=sys.stderr)
             return Lines(interval)
         # False on a dumb terminal, or where NO_COLOR-like settings ask for plain text.
         if (console := Console()).is_terminal and not console.is_dumb_terminal:
-            return Screen(run.folder.work, console)
+            return LiveScreen(run.folder.work, console)
     return Lines(interval)
 
 

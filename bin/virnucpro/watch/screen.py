@@ -18,7 +18,7 @@ STYLES = {"running": "", "loading": "dim", "silent": "bold yellow", "dead": "bol
 MOST_FAILURES = 6
 
 
-class Screen:
+class LiveScreen:
     """A display that is drawn anew at each `show`; what stands there last stays when the watcher leaves."""
 
     def __init__(self, work: Path, console: Console | None = None):
@@ -26,7 +26,7 @@ class Screen:
         self.console = console or Console()
         self._live = Live(console=self.console, auto_refresh=False, vertical_overflow="crop")
 
-    def __enter__(self) -> "Screen":
+    def __enter__(self) -> "LiveScreen":
         self._live.__enter__()
         return self
 

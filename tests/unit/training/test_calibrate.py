@@ -19,7 +19,7 @@ from virnucpro.calling.sample import read_sample
 from virnucpro.calling.scoring import score
 from virnucpro.errors import InputError
 from virnucpro.evaluation.baselines import NAMES
-from virnucpro.training.calibrate import Order, run_calibration
+from virnucpro.training.calibrate import CalibrationOrder, run_calibration
 from virnucpro.training.pieces import judged_pieces
 from virnucpro.training.task import run_training
 
@@ -52,7 +52,7 @@ def calibrate(folder, out="out", **changes) -> dict:
     same = {"classifiers": [folder / n for n in names], "by_frame": folder / "by_frame/training.json"}
     same |= {"split": folder / "split.parquet", "tables": folder / "tables", "embeddings": folder / "embeddings"}
     same |= {"fasta": [folder / "phages.fa", folder / "bacteria.fa"], "texts": None, "how": "by genome", "seed": 1}
-    return run_calibration(Order(**same | {"out": folder / out} | changes))
+    return run_calibration(CalibrationOrder(**same | {"out": folder / out} | changes))
 
 
 @pytest.fixture(scope="module")

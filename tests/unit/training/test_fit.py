@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from virnucpro.calling.mlp import Mlp
 from virnucpro.training.fit import fit, log_loss, moments
 from virnucpro.training.network import Network, save
-from virnucpro.training.pack import Rows
+from virnucpro.training.pack import FeatureRows
 from virnucpro.training.recipes import RECIPES, Recipe
 from virnucpro.training.stream import Stream
 
@@ -16,7 +16,7 @@ from virnucpro.training.stream import Stream
 def stream(path, features: np.ndarray, label: np.ndarray, batch: int = 256) -> Stream:
     path.write_bytes(features.astype(np.float32).tobytes())
     n = len(features)
-    return Stream(Rows(path, features.shape[1], label.astype(np.int8), np.arange(n), np.ones(n)), batch, 1 << 24)
+    return Stream(FeatureRows(path, features.shape[1], label.astype(np.int8), np.arange(n), np.ones(n)), batch, 1 << 24)
 
 
 def test_moments_are_numpys(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from virnucpro.training import stream as module
-from virnucpro.training.pack import Rows
+from virnucpro.training.pack import FeatureRows
 from virnucpro.training.stream import BLOCK, Stream
 
 
@@ -16,12 +16,12 @@ def _no_least(monkeypatch):
     monkeypatch.setattr(module, "LEAST_BLOCKS", 1)
 
 
-def rows(folder, n: int, width: int = 8) -> Rows:
+def rows(folder, n: int, width: int = 8) -> FeatureRows:
     """The first value of a row is its number."""
     features = np.random.default_rng(1).random((n, width)).astype(np.float32)
     features[:, 0] = np.arange(n)
     (folder / "rows.f32").write_bytes(features.tobytes())
-    return Rows(folder / "rows.f32", width, np.zeros(n, np.int8), np.arange(n), np.ones(n, np.int16))
+    return FeatureRows(folder / "rows.f32", width, np.zeros(n, np.int8), np.arange(n), np.ones(n, np.int16))
 
 
 @pytest.mark.parametrize("memory", [1 << 20, 1])  # all at once, and the least: a block at a time

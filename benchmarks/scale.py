@@ -61,7 +61,7 @@ def random_classifier(folder: Path) -> Path:
     save_file(weights | {"bn1.running_var": np.ones(512, dtype=np.float32)}, folder / "model.safetensors")
     encoders = [{"kind": k, "name": k, "layer": "last", "dim": d} for k, d in PUBLISHED.items()]
     card = {"format": 1, "name": "random", "chunk_length": CHUNK, "encoders": encoders}
-    (folder / "classifier.yml").write_text(yaml.safe_dump(card))
+    (folder / "classifier.yml").write_text(yaml.safe_dump(card), encoding="utf-8")
     return folder
 
 
@@ -70,7 +70,7 @@ def embed(tables: Path, sample: str, encoders: dict[str, int], out: Path) -> Non
     out.mkdir()
     rng = np.random.default_rng(3)
     pool = {kind: rng.standard_normal((10_000, dim)).astype(np.float32) for kind, dim in encoders.items()}
-    for shard in json.loads((tables / f"{sample}.manifest.json").read_text())["shards"]:
+    for shard in json.loads((tables / f"{sample}.manifest.json").read_text(encoding="utf-8"))["shards"]:
         table = pq.read_table(tables / f"{shard['name']}.parquet", columns=["frame_key", "frame_id"])
         read = Shard(shard["name"], table["frame_key"], table["frame_id"], [])
         for kind, vectors in pool.items():

@@ -90,7 +90,7 @@ def test_all_readers_find_the_same(run, name):
 def test_r_finds_the_same(run, name):
     code = 'x <- read.delim(commandArgs(TRUE), colClasses="character"); cat(nrow(x), ncol(x), x[nrow(x), 2])'
     env = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
-    told = subprocess.run(["Rscript", "-e", code, run.results / name], capture_output=True, text=True, env=env)
+    told = subprocess.run(["Rscript", "-e", code, run.results / name], capture_output=True, encoding="utf-8", env=env)
     table = pd.read_csv(run.results / name, sep="\t", dtype=str)
     assert told.stdout == f"{len(table)} {len(table.columns)} {table.iloc[-1, 1]}", told.stderr
 
@@ -118,7 +118,7 @@ def test_bedtools_cuts_every_region(run, bed):
     rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line.split("\t")[0] in viral]
     (run.folder / "viral.bed").write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
     command = ["bedtools", "getfasta", "-fi", run.results / "s/viruses.fasta", "-bed", run.folder / "viral.bed"]
-    cut = subprocess.run(command, check=True, capture_output=True, text=True)
+    cut = subprocess.run(command, check=True, capture_output=True, encoding="utf-8")
     assert cut.stdout.count(">") == len(rows) > 5 and "WARNING" not in cut.stderr
 
 
@@ -127,14 +127,16 @@ def test_bedtools_cuts_every_region(run, bed):
 def test_samtools_finds_every_sequence(run, fasta):
     path = run.results / f"{fasta}.fasta"
     ids = [r.id for r in SeqIO.parse(path, "fasta")]
-    cut = subprocess.run(["samtools", "faidx", path, *ids], check=True, capture_output=True, text=True)
+    cut = subprocess.run(["samtools", "faidx", path, *ids], check=True, capture_output=True, encoding="utf-8")
     assert [line[1:] for line in cut.stdout.splitlines() if line[0] == ">"] == ids and not cut.stderr
 
 
 @pytest.mark.skipif(not shutil.which("seqkit"), reason="seqkit is not installed")
 def test_seqkit_counts_them(run):
     path = run.results / "viruses.fasta.gz"
-    told = subprocess.run(["seqkit", "seq", "--name", "--only-id", path], check=True, capture_output=True, text=True)
+    told = subprocess.run(
+        ["seqkit", "seq", "--name", "--only-id", path], check=True, capture_output=True, encoding="utf-8"
+    )
     assert told.stdout.split() == [r.id for r in SeqIO.parse(run.results / "viruses.fasta", "fasta")]
 
 

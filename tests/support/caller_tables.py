@@ -52,8 +52,12 @@ def write_parts(folder: Path) -> dict[str, list[tuple[str, float | None]]]:
             for frame in ("F1", "R2")[: 0 if score is None else k]:
                 frames.append((f"{name}_chunk_{k}{frame}", "virus" if score > 0.5 else "others", 1 - score, score))
     head = "sequence_number|sequence_id|classifier|chunk|start|end|open_frames|evidence|stretch_residues|frames_scored|"
-    (folder / "chunks.tsv").write_text(_rows(head + "state|virus_score|max_p_virus|max_p_other|best_frame", chunks))
-    (folder / "prediction_results.txt").write_text(_rows("Sequence_ID|Prediction|score1|score2", frames))
+    (folder / "chunks.tsv").write_text(
+        _rows(head + "state|virus_score|max_p_virus|max_p_other|best_frame", chunks), encoding="utf-8"
+    )
+    (folder / "prediction_results.txt").write_text(
+        _rows("Sequence_ID|Prediction|score1|score2", frames), encoding="utf-8"
+    )
     return {
         "chunk": [(row[1], float(row[11]) if row[11] else None) for row in chunks],
         "frame": [(row[0].rsplit("_chunk_", 1)[0], row[3]) for row in frames],

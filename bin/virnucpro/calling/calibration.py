@@ -93,15 +93,15 @@ def probabilities(calibrated: np.ndarray, prevalence: float) -> np.ndarray:
 
 
 def estimated_prevalence(calibrated: np.ndarray) -> float:
-    """The share of viruses under which the sample's scores are the likeliest (expectation maximisation); 0.5 of none.
+    """The share of viruses under which the sample's scores are the likeliest (expectation maximisation), as if one virus
+    and one other had been seen besides: 0.5 of no sequence, and three phages do not make all the world viral.
 
     It is as good as the calibration fits the sample: hosts of another kind than those it was fitted on shift it.
     """
-    if not len(calibrated):
-        return 0.5
     share = 0.5
     for _ in range(1000):
-        new = float(np.clip(probabilities(calibrated, share).mean(), *SHARES))
+        seen = probabilities(calibrated, share).sum() + 1
+        new = float(np.clip(seen / (len(calibrated) + 2), *SHARES))
         if abs(new - share) < 1e-6:
             return new
         share = new

@@ -88,6 +88,12 @@ def test_nothing_read_nothing_estimated():
     assert estimated_prevalence(np.zeros(0)) == 0.5
 
 
+def test_a_few_viruses_do_not_make_everything_viral():
+    """As if one virus and one other had been seen besides: (3 + 1) / (3 + 2)."""
+    assert estimated_prevalence(np.full(3, 30.0)) == pytest.approx(0.8)
+    assert estimated_prevalence(np.full(3, -30.0)) == pytest.approx(0.2)
+
+
 CARD = {"intercept": 0.1, "log_odds": 0.8, "log_odds_by_weight": 0.1, "weight": 0, "unit": 400}
 
 

@@ -93,8 +93,9 @@ def probabilities(calibrated: np.ndarray, prevalence: float) -> np.ndarray:
 
 
 def estimated_prevalence(calibrated: np.ndarray) -> float:
-    """The share of viruses under which the sample's scores are the likeliest (expectation maximisation), as if one virus
-    and one other had been seen besides: 0.5 of no sequence, and three phages do not make all the world viral.
+    """The share of viruses under which the sample's scores are the likeliest (expectation maximisation).
+
+    As if one virus and one other had been seen besides: 0.5 of no sequence, and a few phages do not make all viral.
 
     It is as good as the calibration fits the sample: hosts of another kind than those it was fitted on shift it.
     """

@@ -19,7 +19,8 @@ class Model:
 
     viral_bases: float = 20_000  # expected length of a viral stretch of a longer sequence
     other_bases: float = 200_000  # and of what lies between two
-    shift: float = 0.3  # added to a score's log-odds: what a chunk with a score of 0.5 speaks for a virus
+    shift: float = 0.25  # added to a score's log-odds: what a chunk with a score of 0.5 speaks for a virus
+    ends: float = 0.0  # the same at a region's ends: to find a region takes less than to say how far it goes
     most: float = 3.0  # log-odds that a single chunk may speak for either side
 
 
@@ -33,10 +34,13 @@ def viral_regions(chunks: pl.DataFrame, model: Model = Model()) -> pl.DataFrame:
     scored = (chunks["state"].is_in(["virus", "other"])).to_numpy()
     score = np.where(scored, chunks["virus_score"].fill_null(0.5).to_numpy(), 0.5)
     score = np.clip(score, 1e-6, 1 - 1e-6)
-    evidence = np.clip(np.log(score) - np.log1p(-score) + model.shift, -model.most, model.most)
+    odds = np.log(score) - np.log1p(-score)
+    evidence, at_ends = (
+        np.where(scored, np.clip(odds + shift, -model.most, model.most), 0.0) for shift in (model.shift, model.ends)
+    )
     length = (chunks["end"] - chunks["start"]).to_numpy()
-    viral = viterbi(chunks["sequence"].to_numpy(), np.where(scored, evidence, 0.0), length, model)
-    return _joined(chunks.with_columns(viral=viral, scored=scored))
+    viral = viterbi(chunks["sequence"].to_numpy(), evidence, length, model)
+    return _joined(_trimmed(chunks.with_columns(viral=viral, scored=scored, at_ends=at_ends)))
 
 
 def viterbi(sequence: np.ndarray, evidence: np.ndarray, length: np.ndarray, model: Model) -> np.ndarray:
@@ -74,15 +78,39 @@ def viterbi(sequence: np.ndarray, evidence: np.ndarray, length: np.ndarray, mode
     return viral
 
 
+def _trimmed(chunks: pl.DataFrame) -> pl.DataFrame:
+    """Viral no more are the first and the last chunks of a run that, together, speak against it by `at_ends`, where
+    scored chunks that are not viral lie beyond. Adds `run`, a number for each run of chunks alike.
+
+    A region next to genes that look somewhat viral would else go on through them. Of a run that would have nothing
+    left, nothing is taken.
+    """
+    change = (pl.col("viral") != pl.col("viral").shift()) | (pl.col("sequence") != pl.col("sequence").shift())
+    other = (pl.col("scored") & ~pl.col("viral")).cast(pl.Int64)
+    before = other.cum_sum().over("sequence")
+    runs = chunks.with_columns(
+        change.fill_null(True).cum_sum().alias("run"),
+        (before > 0).alias("left"),
+        (before < other.sum().over("sequence")).alias("right"),
+    )
+    upto = pl.col("at_ends").cum_sum().over("run")
+    runs = runs.with_columns(upto.alias("upto"), pl.int_range(pl.len()).over("run").alias("at"))
+    so_far = pl.col("upto") - pl.col("at_ends")
+    first = pl.when("left").then(pl.col("at").filter(so_far == so_far.min()).max().over("run")).otherwise(0)
+    last = pl.when("right").then(pl.col("at").filter(pl.col("upto") == pl.col("upto").max()).min().over("run"))
+    runs = runs.with_columns(first.alias("first"), last.otherwise(pl.len().over("run")).alias("last"))
+    kept = pl.col("at").is_between("first", "last") | (pl.col("first") > pl.col("last"))
+    return runs.with_columns(pl.col("viral") & kept).drop("at_ends", "left", "right", "upto", "at", "first", "last")
+
+
 def _joined(chunks: pl.DataFrame) -> pl.DataFrame:
     """Runs of viral chunks with their figures; from the first to the last scored chunk of a run."""
     scored = pl.col("scored")
-    run = (pl.col("viral") != pl.col("viral").shift()) | (pl.col("sequence") != pl.col("sequence").shift())
     outside = (scored & ~pl.col("viral")).sum().over("sequence")
     read = pl.col("evidence").filter(scored)
     open_frames, stretches = (read.is_in([name, "both"]).any() for name in ("open_frames", "stretches"))
     return (
-        chunks.with_columns(run=run.fill_null(True).cum_sum(), outside=outside)
+        chunks.with_columns(outside=outside)
         .filter("viral")
         .group_by("sequence", "run", maintain_order=True)
         .agg(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from virnucpro.calling.regions import Model, viral_regions, viterbi
+from virnucpro.calling.regions import Model, _trimmed, viral_regions, viterbi
 
 MODEL = Model()
 
@@ -85,6 +85,40 @@ def test_ends_are_those_of_scored_chunks():
     found = viral_regions(table([0.5, 0.5, 0.9, 0.9, 0.9, 0.5], closed=[0, 1, 5]))
     assert found.select("start", "end").row(0) == (1000, 2500)
     assert viral_regions(table([0.5, 0.5], closed=[0, 1])).height == 0
+
+
+def test_a_region_does_not_run_on_through_somewhat_viral_neighbours():
+    """40 viral chunks between host genes of which ten on either side look neither way; `ends` of `shift` keeps them."""
+    host, neither, virus = [0.1] * 60, [0.46] * 10, [0.8] * 40
+    scores = [*host, *neither, *virus, *neither, *host]
+    assert viral_regions(table(scores)).select("start", "end").rows() == [(70 * 500, 110 * 500)]
+    wide = viral_regions(table(scores), Model(ends=MODEL.shift))
+    assert wide.select("start", "end").rows() == [(60 * 500, 120 * 500)]
+
+
+def test_ends_of_a_sequence_are_not_trimmed():
+    """What is cut off there may go on: the same neighbours stay where nothing else lies beyond."""
+    neither, virus, host = [0.46] * 10, [0.8] * 40, [0.1] * 60
+    found = viral_regions(table([*neither, *virus, *neither]))
+    assert found.select("chunks", "whole").rows() == [(60, True)]
+    assert viral_regions(table([*neither, *virus, *neither, *host]))["chunks"].to_list() == [50]
+
+
+@given(st.lists(st.floats(-2, 2), min_size=1, max_size=30))
+@settings(max_examples=80, deadline=None)
+def test_trimmed_ends_leave_what_speaks_most_for_a_virus(odds):
+    """Of all parts of the run the one with the largest sum, if its ends can be had one by one; else the whole run."""
+    speaks = np.round(odds, 3)
+    upto = np.r_[0, np.cumsum(speaks)]
+    first = len(odds) - 1 - int(np.argmin(upto[:-1][::-1]))  # the last place with the least before it
+    last = int(np.argmax(upto[1:]))
+    expected = (first, last + 1) if first <= last else (0, len(odds))
+    viral = [False, *[True] * len(odds), False]
+    chunks = table([0.9] * len(viral)).with_columns(
+        viral=pl.Series(viral), scored=pl.lit(True), at_ends=pl.Series([-3.0, *speaks, -3.0])
+    )
+    trimmed = _trimmed(chunks)["viral"].arg_true().to_list()
+    assert trimmed == list(range(expected[0] + 1, expected[1] + 1))
 
 
 def test_a_single_odd_chunk_makes_no_region():

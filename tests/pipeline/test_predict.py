@@ -79,6 +79,50 @@ def test_the_runs_tables_have_every_sample_and_virus(example):
     assert {"viruses.tsv", "viruses.fasta.gz", "viruses.parquet", "sequences.parquet"} <= set(files)
 
 
+def documented(root, page: str, text: str) -> list[str]:
+    """Names in the first column of the first table that stands at or behind `text` on a page of docs/."""
+    page = (root / "docs" / page).read_text(encoding="utf-8")
+    assert text in page, text
+    rows = page[page.index(text) :].split("|---|", 1)[1].split("\n\n")[0].splitlines()
+    return [name for row in rows if row.startswith("| ") for name in re.findall(r"`([^`]+)`", row.split(" | ")[0])]
+
+
+@pytest.mark.parametrize(
+    ("file", "page", "text"),
+    [
+        *((f"{sample}/sequences.tsv", "output.md", "### sequences.tsv") for sample in SAMPLES),
+        *((f"{sample}/chunks.tsv", "output.md", "### chunks.tsv") for sample in SAMPLES),
+        ("lambda/regions.tsv", "output.md", "| column of regions.tsv"),
+        ("pipeline_info/embedding_tasks.tsv", "report.md", "`embedding_tasks.tsv`, one row"),
+    ],
+)
+def test_columns_are_those_of_the_documents(example, root, file, page, text):
+    header = (example.results / file).read_text(encoding="utf-8").split("\n")[0]
+    assert header.split("\t") == documented(root, page, text)
+
+
+def test_what_else_the_documents_name(example, root):
+    """The files of pipeline_info, the fields of summary.json, and the columns that the text tells."""
+    info = example.results / "pipeline_info"
+    told = documented(root, "output.md", "below). In `pipeline_info/`")
+    assert {path.name for path in info.iterdir()} == {*told, "files.txt"}
+    summary = json.loads((info / "summary.json").read_text(encoding="utf-8"))
+    assert set(summary) == set(documented(root, "report.md", "`summary.json`\n"))
+    pages = {page: (root / "docs" / page).read_text(encoding="utf-8") for page in ("output.md", "report.md")}
+    lists = [
+        ("output.md", "lambda/prediction_results.txt"),
+        ("output.md", "lambda/prediction_results_highestscore.csv"),
+    ]
+    for page, file in [*lists, ("report.md", "pipeline_info/failures.tsv")]:
+        names = (example.results / file).read_text(encoding="utf-8").split("\n")[0].split("\t")
+        assert [name for name in names if not re.search(rf"\b{name}\b", pages[page])] == [], file
+    assert table(example, ".", "viruses").columns == [
+        "virus_id",
+        "sample",
+        *documented(root, "output.md", "### sequences.tsv"),
+    ]
+
+
 def test_what_is_published_cannot_be_a_sample(example, root):
     """Whatever any workflow puts at the top of --outdir beside the samples is a name that samples.nf refuses."""
     reserved = re.search(

@@ -1,107 +1,99 @@
 """A made-up run, for tests of the report and the watcher: summaries, task reports, a plan, a model's card, event files.
 
 The figures follow from the arguments by simple rules (no randomness beyond a seeded one), so that a test can say what a
-report must hold.
+report must hold. What the tasks write is made by their own code: a sample's summary, a plan, a task's report.
 """
 
 import json
 import random
+import socket
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from virnucpro.calling.calls import call_chunks, call_sequences, deciding
+from virnucpro.calling.sample import Sample
+from virnucpro.calling.scoring import Scores
+from virnucpro.calling.summary import summarise
+from virnucpro.embedding import report as task_reports
+from virnucpro.embedding.shards import Shard
+from virnucpro.formats import FRAMES, frame_key
+from virnucpro.packing.plan import ShardLoad, plan_encoder
 
 HOSTILE = '<script>alert("x")</script>|a\'b & "ü"\u202e\ttab'
 START = 1_760_000_000.0
+CHUNK = 500  # bases
+HOST = "gpu-node-01"
 
 
 def summary(sample: str, virus=0, other=0, no_open_frame=0, too_short=0, failed=0, seed=1, **more) -> dict:
-    """A sample's summary whose states add up; scores of viruses lie in 0.5..1, of others in 0..0.5."""
+    """A sample's summary; scores of viruses lie in 0.5..1, of others in 0..0.5. Half of the viruses, rounded down, have
+    one scored chunk, all others two; a third of them is shorter than a chunk."""
     rng = random.Random(seed)
-    total = virus + other + no_open_frame + too_short + failed
-    scored = [(rng.lognormvariate(7.5, 1), 1 - 0.5 * rng.random() ** 2, "virus") for _ in range(virus)]
-    scored += [(rng.lognormvariate(7.5, 1), 0.5 * rng.random() ** 2, "other") for _ in range(other)]
-    scored = [[max(60, int(n)), min(0.9999, s), state] for n, s, state in scored]
-    histogram = [0] * 20
-    for _, score, _ in scored:
-        histogram[int(20 * score)] += 1
-    top = sorted((p for p in scored if p[2] == "virus"), key=lambda p: -p[1])[:50]
-    return {
-        "format": 1,
-        "sample": sample,
-        "state": "complete",
-        "reason": "",
-        "files": [f"{sample}.fasta.gz"],
-        "bases": sum(p[0] for p in scored) + 400 * (total - len(scored)),
-        "sequences": {
-            "total": total,
-            "virus": virus,
-            "other": other,
-            "no_open_frame": no_open_frame,
-            "too_short": too_short,
-            "failed": failed,
+    length, opened, score = [], [], []
+    for i in range(virus + other + no_open_frame):
+        short = i < virus // 3
+        length.append(rng.randrange(60, CHUNK) if short else CHUNK + max(CHUNK, int(rng.lognormvariate(7.5, 1))))
+        opened.append(0 if i >= virus + other else 1 if i < virus // 2 else 2)
+        score.append(1 - 0.5 * rng.random() ** 2 if i < virus else 0.49 * rng.random() ** 2)
+    reasons = {"too_short": "59 bases, --min_length is 60", "failed": "the record is empty"}
+    states = [""] * len(length) + ["too_short"] * too_short + ["failed"] * failed
+    total = len(states)
+    length += [59] * too_short + [0] * failed
+    chunks = [-(-n // CHUNK) if state == "" else 0 for n, state in zip(length, states, strict=True)]
+    sequences = pl.DataFrame(
+        {
+            "sequence": range(total),
+            "sequence_id": [f"{sample}_contig_{i}" for i in range(total)],
+            "description": ["k141 flag=1 multi=9.1"] * total,
+            "length": length,
+            "chunks": chunks,
+            "genetic_code": [1 if n else 0 for n in chunks],
+            "better_genetic_code": [0] * total,
+            "state": states,
+            "reason": [reasons.get(state, "") for state in states],
         },
-        "chunks": {
-            "total": 4 * total,
-            "virus": 2 * virus,
-            "other": 2 * other,
-            "no_open_frame": 2 * (virus + other) + 4 * (no_open_frame + too_short),
-            "failed": 4 * failed,
-        },
-        "frames": {
-            "total": 3 * (virus + other + failed),
-            "stretches": 0,
-            "scored": 3 * (virus + other),
-            "failed": 3 * failed,
-        },
-        "min_score": 0.5,
-        "score_histogram": histogram,
-        "length_score": scored[:2000],
-        "top_viruses": [
-            {
-                "id": f"{sample}_contig_{i}",
-                "description": "k141 flag=1 multi=9.1",
-                "length": n,
-                "virus_score": s,
-                "max_p_virus": min(1.0, s + 0.01),
-                "chunks": 6,
-                "chunks_scored": 4,
-                "chunks_virus": 2 + i % 3,
-            }
-            for i, (n, s, _) in enumerate(top)
-        ],
-        "virus_calls": {"one_scored_chunk": virus // 2, "shorter_than_a_chunk": virus // 3},
-        "failures": [
-            {"level": "sequence", "id": f"{sample}_bad_{i}", "reason": "the record is empty"} for i in range(failed)
-        ],
-        "failures_total": failed,
-        "missing_tasks": [],
-        **more,
-    }
+        schema_overrides=dict.fromkeys(("sequence_id", "description", "state", "reason"), pl.String),
+    )
+    of = np.repeat(np.arange(total), chunks)
+    place = np.arange(len(of)) - np.repeat(np.cumsum(chunks, dtype=int) - chunks, chunks)
+    is_open = place < np.array(opened + [0] * (too_short + failed))[of]
+    table = pl.DataFrame(
+        {
+            "sequence": of,
+            "cut": np.zeros(len(of), dtype=np.uint8),
+            "number": place + 1,
+            "start": CHUNK * place,
+            "end": np.minimum(CHUNK * (place + 1), np.array(length, dtype=int)[of]),
+            **dict.fromkeys(("open_frames", "standard_frames"), is_open.astype(np.uint8)),
+            "stretch_frames": np.zeros(len(of), dtype=np.uint8),
+            **{f"residues_{frame}": np.where(is_open & (frame == "F1"), 100, 0) for frame in FRAMES},
+        }
+    )
+    keys = frame_key(np.flatnonzero(is_open), 0)
+    p = np.array(score, dtype=np.float32)[of[is_open]] if score else np.zeros(0, dtype=np.float32)
+    manifest = {"state": "ok", "reason": "", "files": [f"{sample}.fasta.gz"], "bases": sum(length), "stretches": 0}
+    made = Sample(sample, manifest | {"chunk_length": CHUNK}, sequences, table, keys)
+    scores = Scores(keys, np.stack([1 - p, p], axis=1))
+    called = call_chunks(made, scores)
+    return summarise(made, call_sequences(made, deciding(called), 0.5), called, scores, 0.5, ["virnucpro_500"]) | more
 
 
 def plan(samples: list[str], tasks=4, frames=1000, tokens_per_frame=(130, 168), weight="tokens") -> dict:
     """A plan with `tasks` tasks per encoder of nearly equal load; each task has one shard of each sample."""
     encoders = {}
     for kind, cost in zip(("dnabert_s", "esm2"), tokens_per_frame, strict=True):
-        rows = []
+        shards, kept = [], {}
         for i in range(1, tasks + 1):
-            n = frames + 3 * i
-            rows.append(
-                {
-                    "task": f"{kind}_{i:03d}",
-                    "load": n * cost if weight == "tokens" else n,
-                    "frames": n,
-                    "tokens": n * cost,
-                    "shards": [f"{s}.shard_{i:05d}" for s in samples],
-                }
-            )
-        loads = [r["load"] for r in rows]
-        mean = sum(loads) / len(loads)
-        encoders[kind] = {
-            "tasks": rows,
-            "total_load": sum(loads),
-            "max_load": max(loads),
-            "mean_load": mean,
-            "balance": max(loads) / mean,
-        }
+            n, more = divmod(frames + 3 * i, len(samples))
+            sizes = {f"{s}.shard_{i:05d}": n + (place < more) for place, s in enumerate(samples)}
+            shards += [ShardLoad(name, size, size * cost) for name, size in sizes.items()]
+            kept[f"{kind}_{i:03d}"] = list(sizes)
+        encoders[kind] = plan_encoder(kind, shards, 0, weight, kept)
     return {"format": 1, "weight": weight, "encoders": encoders}
 
 
@@ -109,47 +101,25 @@ def task_report(
     planned: dict, encoder: str, started: float, gpu=0, speed=20_000.0, load=8.0, failed=(), **more
 ) -> dict:
     """A finished task's report: `speed` tokens/s after `load` seconds. `failed` lists (frame_id, reason)."""
-    work = planned["tokens"] / speed
-    shard = planned["shards"][0]
-    return {
-        "format": 1,
-        "encoder": encoder,
-        "model": {"dnabert_s": "DNABERT-S", "esm2": "esm2_t36_3B_UR50D"}[encoder],
-        "task": planned["task"],
-        "attempt": 1,
-        "device": {"type": "cuda", "name": "NVIDIA A100-SXM4-40GB", "uuid": f"GPU-{gpu:08x}"},
-        "precision": "fp16",
-        "processed": planned["frames"] - len(failed),
-        "failed": [
-            {"shard": shard, "frame_key": 6 * i, "frame_id": frame_id, "reason": reason}
-            for i, (frame_id, reason) in enumerate(failed)
-        ],
-        "shards": [
-            {
-                "shard": s,
-                "frames": planned["frames"] // len(planned["shards"]),
-                "processed": planned["frames"] // len(planned["shards"]),
-                "failed": 0,
-                "tokens": planned["tokens"] // len(planned["shards"]),
-                "seconds": work / len(planned["shards"]),
-                "reused": False,
-            }
-            for s in planned["shards"]
-        ],
-        "tokens": planned["tokens"],
-        "padding_tokens": planned["tokens"] // 99 if encoder == "dnabert_s" else 0,
-        "unique_sequences": planned["frames"] - len(failed),
-        "started": started,
-        "finished": started + load + work,
-        "seconds": {"load": load, "work": work, "total": load + work},
-        "tokens_per_second": speed,
-        "peak_memory_bytes": 12_345_678_901,
-        "batch_tokens": 65_536,
-        "oom_halvings": 0,
-        "hostname": "gpu-node-01",
-        "versions": {"torch": "2.11.0"},
-        **more,
-    }
+    model = {"dnabert_s": "DNABERT-S", "esm2": "esm2_t36_3B_UR50D"}[encoder]
+    report = task_reports.Report(encoder, model, planned["task"], 1, started=started, loaded=started + load)
+    names, work = planned["shards"], planned["tokens"] / speed
+    keys = pa.chunked_array([[6 * i for i in range(len(failed))]], pa.int64())
+    ids = pa.chunked_array([[frame_id for frame_id, _ in failed]], pa.string())
+    for row, (_, reason) in enumerate(failed):
+        report.add_failure(Shard(names[0], keys, ids, []), row, reason)
+    for place, name in enumerate(names):
+        frames = planned["frames"] // len(names) + (place < planned["frames"] % len(names))
+        done = frames - (0 if place else len(failed))
+        report.add_shard(name, frames, done, planned["tokens"] // len(names), work / len(names), reused=False)
+    uuid = {"type": "cuda", "name": "NVIDIA A100-SXM4-40GB", "uuid": f"GPU-{gpu:08x}"}
+    device = SimpleNamespace(is_gpu=False, report=lambda: uuid)
+    padding = planned["tokens"] // 99 if encoder == "dnabert_s" else 0
+    embedder = SimpleNamespace(tokens=planned["tokens"], padding_tokens=padding, recomputed=0, budget=65_536)
+    embedder.oom_halvings, embedder.packed = 0, True
+    end = SimpleNamespace(time=lambda: started + load + work)
+    with patch.object(task_reports, "time", end), patch.object(socket, "gethostname", lambda: HOST):
+        return report.content(device, "fp16", embedder, planned["frames"] - len(failed)) | more
 
 
 MODELS = {

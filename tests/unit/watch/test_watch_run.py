@@ -27,7 +27,7 @@ def finish(work, skip=()):
         for planned in part["tasks"]:
             if planned["task"] not in skip:
                 task = FakeTask(work, planned["task"], planned["frames"])
-                task.emit("start")
+                task.start()
                 task.end()
     return plan
 
@@ -35,9 +35,9 @@ def finish(work, skip=()):
 def test_pipe_once(root, tmp_path):
     finish(tmp_path / "work", skip=("esm2_002",))
     task = FakeTask(tmp_path / "work", "esm2_002", 1006, attempt=3)
-    task.emit("start")
+    task.start()
     task.fail(HOSTILE, "out of memory with one frame")
-    task.emit("progress", done=100)
+    task.progress(100)
     done = watch(root, tmp_path, "--once")
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout and "\u202e" not in done.stdout
@@ -65,7 +65,7 @@ def test_pipe_until_the_end(root, tmp_path):
 def test_it_gives_up_when_all_open_tasks_are_dead(root, tmp_path):
     finish(tmp_path / "work", skip=("esm2_002",))
     task = FakeTask(tmp_path / "work", "esm2_002", 1006)
-    task.emit("start")
+    task.start()
     task.exit(70)
     done = watch(root, tmp_path, "--give_up", "0.5")
     assert done.returncode == 1
@@ -129,16 +129,16 @@ def test_terminal(root, tmp_path, terminal):
     work = tmp_path / "work"
     plan = write_plan(work)
     first = FakeTask(work, "dnabert_s_001", 1003)
-    first.emit("start")
+    first.start()
     first.fail("\x1b[31m[bold]" + HOSTILE, "out of memory with one frame")
-    first.emit("progress", done=500)
+    first.progress(500)
     terminal.tmux("send-keys", " ".join(command(root, tmp_path)), "Enter")
     screen = terminal.until("queue: 3 tasks")
     assert re.search(r"dnabert_s_001 GPU-00000000 ━+.* 500/1,003 [\d,]+ tokens/s .*1 failed", screen)
     assert "\\x1b[31m[bold]<script>" in screen
     assert re.search(r"DNABERT-S +━+.* 0/2 tasks +500/2,009 frames", screen)
     # It follows without being asked.
-    first.emit("progress", done=900)
+    first.progress(900)
     assert "900/2,009 frames" in terminal.until("900/1,003")
     # A smaller window holds it still.
     terminal.tmux("resize-window", "-x", "60", "-y", "12")
@@ -150,7 +150,7 @@ def test_terminal(root, tmp_path, terminal):
     terminal.until("LEFT=0")
     first.end()
     dead = FakeTask(work, "esm2_001", 1003)
-    dead.emit("start")
+    dead.start()
     dead.exit(137)
     terminal.tmux("send-keys", "clear; " + " ".join(command(root, tmp_path)), "Enter")
     screen = terminal.until("ended early, exit 137")
@@ -160,7 +160,7 @@ def test_terminal(root, tmp_path, terminal):
         for planned in part["tasks"]:
             if planned["task"] != "dnabert_s_001":
                 task = FakeTask(work, planned["task"], planned["frames"], attempt=2)
-                task.emit("start")
+                task.start()
                 task.end()
     terminal.until("all tasks are done")
     terminal.tmux("send-keys", "echo STATUS=$?", "Enter")

@@ -1,4 +1,4 @@
-"""Where a run stands, by hand-made events."""
+"""Where a run stands, by events that its tasks have written."""
 
 import json
 
@@ -26,7 +26,7 @@ def look(work, now, run=None, **more):
 
 def begin(work, name, total=1003, at=T0, **more):
     task = FakeTask(work, name, total, at=at, **more)
-    task.emit("start", at=at)
+    task.start(at)
     return task
 
 
@@ -38,7 +38,7 @@ def test_a_run_from_its_begin_to_its_end(work):
     run, snapshot = look(work, T0)
     assert [e.queue for e in snapshot.encoders] == [["dnabert_s_001", "dnabert_s_002"], ["esm2_001", "esm2_002"]]
     tasks = {(e, n): begin(work, f"{e}_00{n}", 1000 + 3 * n, gpu=n) for e in ("dnabert_s", "esm2") for n in (1, 2)}
-    tasks["esm2", 1].emit("progress", at=T0 + 10, done=400)
+    tasks["esm2", 1].progress(400, at=T0 + 10)
     _, snapshot = look(work, T0 + 10, run)
     esm2 = snapshot.encoders[1]
     assert (esm2.tasks, esm2.tasks_done, esm2.frames, esm2.frames_done) == (2, 0, 2009, 400)
@@ -57,7 +57,7 @@ def test_time_left_by_hand(work):
     # DNABERT-S is done at 100 frames/s. ESM-2: 1,003 + 1,006 frames, one task at 50 frames/s has done 503.
     for n in (1, 2):
         begin(work, f"dnabert_s_00{n}", 1000 + 3 * n).end(at=T0 + 10)
-    begin(work, "esm2_001").emit("progress", at=T0 + 10.06, done=503)
+    begin(work, "esm2_001").progress(503, at=T0 + 10.06)
     _, snapshot = look(work, T0 + 10.06)
     assert snapshot.seconds_left == pytest.approx((2009 - 503) / 50, rel=0.01)
 
@@ -65,13 +65,13 @@ def test_time_left_by_hand(work):
 def test_a_retry_replaces_the_attempt_before(work):
     first = begin(work, "esm2_001")
     first.fail("x", "bad", at=T0 + 5)
-    first.emit("progress", at=T0 + 6, done=900)
+    first.progress(900, at=T0 + 6)
     first.exit(137)
     run, snapshot = look(work, T0 + 7)
     assert states(snapshot)["esm2_001"] == "dead"
     assert snapshot.current["esm2_001"].exit_code == 137
     assert snapshot.encoders[1].frames_done == 0  # its frames are to be done again
-    begin(work, "esm2_001", at=T0 + 30, attempt=2).emit("progress", at=T0 + 30, done=0)
+    begin(work, "esm2_001", at=T0 + 30, attempt=2).progress(0, at=T0 + 30)
     _, snapshot = look(work, T0 + 31, run)
     task = snapshot.current["esm2_001"]
     assert (task.attempt, task.done, task.failed, states(snapshot)["esm2_001"]) == (2, 0, 0, "loading")
@@ -79,11 +79,11 @@ def test_a_retry_replaces_the_attempt_before(work):
 
 def test_a_task_without_a_sign_is_silent_and_may_come_back(work):
     task = begin(work, "esm2_001")
-    task.emit("progress", at=T0 + 1, done=1)
+    task.progress(1, at=T0 + 1)
     run, snapshot = look(work, T0 + 60)
     assert states(snapshot)["esm2_001"] == "running"
     assert states(look(work, T0 + 62, run)[1])["esm2_001"] == "silent"
-    task.emit("progress", at=T0 + 63, done=3)
+    task.progress(3, at=T0 + 63)
     assert states(look(work, T0 + 64, run)[1])["esm2_001"] == "running"
 
 
@@ -91,7 +91,7 @@ def test_a_node_whose_clock_is_behind_is_not_silent_while_its_file_grows(work):
     task = begin(work, "esm2_001", at=T0 - 3600)
     run, snapshot = look(work, T0)
     assert states(snapshot)["esm2_001"] == "silent"
-    task.emit("progress", at=T0 - 3590, done=5)
+    task.progress(5, at=T0 - 3590)
     assert states(look(work, T0 + 10, run)[1])["esm2_001"] == "running"
 
 
@@ -191,8 +191,8 @@ def test_the_written_event_files_are_understood(work, monkeypatch):
 
 def test_an_end_with_a_message_is_no_end_of_the_task(work):
     task = begin(work, "esm2_001")
-    task.emit("progress", at=T0 + 5, done=7)
-    task.emit("end", at=T0 + 6, message="terminated by SIGTERM")
+    task.progress(7, at=T0 + 5)
+    task.stop("terminated by SIGTERM", at=T0 + 6)
     run, snapshot = look(work, T0 + 7)
     assert states(snapshot) == {"esm2_001": "dead"}
     assert not snapshot.complete

@@ -1,4 +1,4 @@
-"""What a running task tells: JSON lines for watchers, a line (or a bar on a terminal) on stderr for people."""
+"""What a running task tells: JSON lines for watchers, a line now and then on stderr for people."""
 
 import json
 import os
@@ -9,8 +9,6 @@ import time
 from pathlib import Path
 
 INTERVAL = 10.0  # seconds between two lines of progress
-BAR_INTERVAL = 0.5
-_BAR = 30  # characters
 
 
 class Events:
@@ -28,7 +26,6 @@ class Events:
         self._device: dict = {}
         self._began: float | None = None
         self._last = time.monotonic()
-        self._is_terminal = sys.stderr.isatty()
 
     def start(self, total: int, device: dict) -> None:
         """The device is known; the model is being loaded."""
@@ -48,7 +45,7 @@ class Events:
             self._computed += frames if computed else 0
             self._repeats_left -= repeats
             now = time.monotonic()
-            if now - self._last >= (BAR_INTERVAL if self._is_terminal else INTERVAL):
+            if now - self._last >= INTERVAL:
                 self._last = now
                 self.emit("progress")
                 self._show()
@@ -85,12 +82,10 @@ class Events:
         return round(max(0, self.total - self.done - self._repeats_left) * self._seconds() / self._computed, 1)
 
     def close(self, event: str, **more) -> None:
-        """The last event, and the end of the bar."""
+        """The last event, and the last line."""
         with self._lock:
             self.emit(event, **more)
             self._show()
-            if self._is_terminal:
-                print(file=sys.stderr)
             self._file.close()
 
     def _seconds(self) -> float:
@@ -101,9 +96,4 @@ class Events:
         text = f"{self.done:,}/{self.total:,} frames, {self.tokens_per_second() or 0:,.0f} tokens/s"
         text += f", {left:,.0f} s left" if left is not None else ""
         text += f", {self.failed:,} failed" if self.failed else ""
-        name = f"{self._constant['encoder']} {self._constant['task']}"
-        if self._is_terminal:
-            filled = _BAR * self.done // max(1, self.total)
-            print(f"\r{name} [{'#' * filled}{'.' * (_BAR - filled)}] {text}\033[K", end="", file=sys.stderr, flush=True)
-        else:
-            print(f"{name}: {text}", file=sys.stderr, flush=True)
+        print(f"{self._constant['encoder']} {self._constant['task']}: {text}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""How far a download is: a bar that is redrawn where stderr is a terminal, a line now and then where it is a log."""
+"""How far a download is: a line that is redrawn where stderr is a terminal, one now and then where it is a log."""
 
 import sys
 import time
@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TextIO
 
 from virnucpro.words import duration
-
-WIDTH = 30
 
 
 def human(size: float) -> str:
@@ -47,14 +45,11 @@ class Progress:
         text += f", {human(speed)}/s"
         if total and speed > 0 and done < total:
             text += f", {duration((total - done) / speed)} left"
-        if self.terminal:
-            filled = WIDTH * done // max(total or done, 1)
-            self.stream.write(f"\r\033[K{self.label} [{'#' * filled}{'.' * (WIDTH - filled)}] {text}")
-        else:
-            self.stream.write(f"{self.label}: {text}\n")
+        line = f"{self.label}: {text}"
+        self.stream.write(f"\r\033[K{line}" if self.terminal else f"{line}\n")
         self.stream.flush()
         if self.note:
-            self.note.write_text(f"{self.label}: {text}\n", encoding="utf-8")
+            self.note.write_text(f"{line}\n", encoding="utf-8")
 
     def end(self, done: int, total: int | None) -> None:
         """The last display, so that a log shows that the file is there and at which speed it came."""

@@ -48,6 +48,7 @@ def test_no_locale_and_packages_of_the_site(nextflow, tmp_path, root):
     env = {"LC_ALL": "C", "LANG": "C", "PYTHONPATH": str(tmp_path / "site"), "PYTHONHOME": "/nowhere"}
     run = nextflow(tmp_path, "-profile", "test", "--input", "s.csv", env=env)
     assert run.code == 0, run.text
+    assert "evaluates to an empty value" not in run.text
     assert (
         (run.results / "pipeline_info/execution_report.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
     )

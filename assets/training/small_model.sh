@@ -7,9 +7,10 @@
 # FROM=<folder>: take the files of both from there, where there is no internet (docs/training.md).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
-folder=${1:-small_model}
-encoder=${2:-esm2_t6_8M}
-shift $(($# > 2 ? 2 : $#))
+folder=small_model
+encoder=esm2_t6_8M
+if [ "${1:---}" != -- ]; then folder=$1 && shift; fi
+if [ "${1:---}" != -- ]; then encoder=$1 && shift; fi
 [ "${1:-}" != -- ] || shift
 brought=()
 [ -z "${FROM:-}" ] || brought=(--from "$FROM")

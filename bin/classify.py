@@ -27,7 +27,9 @@ with has_packages():
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__)
     add_samples(p)
-    p.add_argument("--tables", required=True, type=Path, help="folder with the samples' manifests and tables")
+    p.add_argument(
+        "--tables", required=True, nargs="+", type=Path, help="folders with the samples' manifests and tables"
+    )
     p.add_argument("--embeddings", required=True, type=Path, help="folder with their <shard>.<encoder>.parquet files")
     p.add_argument(
         "--classifier",
@@ -73,7 +75,8 @@ def call(files: Files, classifiers: Classifiers, a: argparse.Namespace) -> None:
     """Call one sample and write its results into a folder of its own."""
     card, names, out = classifiers.cards[0], classifiers.names, a.out / files.name
     out.mkdir(parents=True, exist_ok=True)
-    sample = read_sample(files.name, a.tables)
+    tables = next((f for f in a.tables if (f / f"{files.name}.manifest.json").exists()), a.tables[0])
+    sample = read_sample(files.name, tables)
     scores = score(sample, a.embeddings, classifiers.mlps, [e.kind for e in card.encoders])
     chunks = call_chunks(sample, scores, card.rule)
     decisive = deciding(chunks)

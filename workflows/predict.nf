@@ -188,10 +188,10 @@ def unscreened(List names) {
     return names.collect { _name -> [] }
 }
 
-/** What CLASSIFY takes of a batch: names, how many FASTA files each sample has, these, tables, embeddings. */
+/** What CLASSIFY takes of a batch: names, how many FASTA files each sample has, these, folders of tables, embeddings. */
 def inOneTask(List batch) {
     def (names, fasta, tables, embeddings) = batch.transpose()
-    return [names, fasta*.size(), fasta.flatten(), tables.flatten(), embeddings.flatten()]
+    return [names, fasta*.size(), fasta.flatten(), tables.flatten()*.parent.toUnique(), embeddings.flatten()]
 }
 
 /** [[gut, [file, ...]], ...] of result files, each in its sample's folder. */

@@ -3,8 +3,9 @@ process CLASSIFY {
     label 'process_medium'
 
     input:
-    // A batch of samples, how many FASTA files each has, these one sample after another, all samples' tables and embeddings
-    tuple val(samples), val(files), path(fasta, stageAs: 'fasta?/*'), path(tables, stageAs: 'tables/*'), path(embeddings, stageAs: 'embeddings/*')
+    // A batch of samples, how many FASTA files each has, these one sample after another, the folders of
+    // EXTRACT_FRAMES with the samples' tables, all their embeddings
+    tuple val(samples), val(files), path(fasta, stageAs: 'fasta?/*'), path(tables, stageAs: 'tables?'), path(embeddings, stageAs: 'embeddings/*')
     tuple path(classifiers, stageAs: 'classifier*'), val(weights) // one or two; weights: the bundle's digest, so that a change is noticed
     val min_score
     val prevalence // share of viruses; 0: estimated from each sample
@@ -25,7 +26,7 @@ process CLASSIFY {
     def given = samples.withIndex().collect { sample, i -> "--sample '${sample}' ${staged.drop(files.take(i).sum(0)).take(files[i]).join(' ')}" }
     """
     classify.py ${given.join(' \\\n        ')} \\
-        --tables tables --embeddings embeddings --classifier ${classifiers} --min_score ${min_score} \\
+        --tables ${tables} --embeddings embeddings --classifier ${classifiers} --min_score ${min_score} \\
         ${prevalence ? "--prevalence ${prevalence}" : ''} ${max_fdr ? "--max_fdr ${max_fdr}" : ''} --out results
     """
 

@@ -5,7 +5,7 @@ process COLLECT {
 
     input:
     // names, sequences.tsv and viruses.fasta.gz of the samples, each in the same order
-    tuple val(samples), path(sequences, stageAs: 'in?/*'), path(viruses, stageAs: 'in?/*')
+    tuple val(samples), path(sequences, stageAs: 'sequences?.tsv'), path(viruses, stageAs: 'viruses?.fasta.gz')
     val code // digest of the modules that the script imports: -resume does not look at them by itself
 
     output:
@@ -15,7 +15,7 @@ process COLLECT {
     tuple val(task.process), eval('tool_versions.py pyarrow'), topic: versions
 
     script:
-    def files = samples.withIndex(1).collect { sample, i -> [sample: sample, sequences: "in${i}/sequences.tsv", viruses: "in${i}/viruses.fasta.gz"] }
+    def files = samples.withIndex(1).collect { sample, i -> [sample: sample, sequences: "sequences${i}.tsv", viruses: "viruses${i}.fasta.gz"] }
     """
     cat > samples.json <<'JSON'
     ${groovy.json.JsonOutput.toJson(files)}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every benchmark that needs no GPU, one after another; `make bench` calls this. About 45 minutes on two cores.
+# Every benchmark that needs no GPU, one after another; `make bench` calls this. About 50 minutes on two cores.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -13,6 +13,7 @@ fi
 ./packing.py
 ./training_stream.py
 ./orchestration.py
+./samples.py
 ./embeddings_on_disk.py
 ./scale.py
 for encoder_benchmark in encoders*.py; do

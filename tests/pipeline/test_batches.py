@@ -64,3 +64,30 @@ def test_a_sample_fails_alone(nextflow, two_samples, process):
     mended = nextflow(two_samples, "--input", "s.csv", "-resume")
     assert mended.code == 0, mended.text
     assert snapshot(mended.results) == expected
+
+
+SBATCH = """#!/usr/bin/env bash
+# A scheduler that runs every job at once, and the tasks of an array one after another.
+script="${@: -1}"
+tasks=$(sed -n 's/^#SBATCH --array 0-//p' "$script")
+(for i in $(seq 0 "${tasks:-0}"); do SLURM_ARRAY_TASK_ID=$i bash "$script"; done) > /dev/null 2>&1 &
+echo "Submitted batch job $RANDOM"
+"""
+
+
+def test_tasks_of_samples_go_as_job_arrays(nextflow, two_samples):
+    for name, script in (("sbatch", SBATCH), ("squeue", "#!/bin/sh\n")):
+        path = two_samples / "slurm" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(script, encoding="utf-8")
+        path.chmod(0o755)
+    path = {"PATH": f"{two_samples / 'slurm'}:{nextflow.environment['PATH']}"}
+    args = ["-profile", "test,slurm", "-stub", "--input", "s.csv", "--samples_per_task", "1"]
+    run = nextflow(two_samples, *args, env=path, timeout=300)
+    assert run.code == 0, run.text
+    scripts = [p.read_text(encoding="utf-8") for p in (two_samples / "work").glob("*/*/.command.run")]
+    arrays = [text for text in scripts if "#SBATCH --array 0-1" in text]
+    assert len(arrays) == 2, "of EXTRACT_FRAMES and of CLASSIFY"
+    assert [name for name in tasks(run) if name.startswith(("EXTRACT", "CLASSIFY"))] == [
+        f"{process} ({sample})" for process in ("CLASSIFY", "EXTRACT_FRAMES") for sample in ("host", "phage")
+    ]

@@ -106,7 +106,7 @@ def measure(contigs: int, classifier: Path, folder: Path) -> list[tuple[str, Cos
         cost = run([sys.executable, ROOT / "bin" / command[0], *command[1:]])
         rows.append((name, cost, *(size(out) if out.is_dir() else size_of(out))))
 
-    sample = ["--sample", "s"]
+    sample = ["--sample", "s", fasta]
     stage(
         "EXTRACT_FRAMES",
         tables,
@@ -122,7 +122,7 @@ def measure(contigs: int, classifier: Path, folder: Path) -> list[tuple[str, Cos
     stage("PACK_BINS", folder / "plan.json", "pack_bins.py", "--manifests", tables, "--out", folder / "plan.json")
     apart(embed, tables, "s", encoders, embeddings)
     rows.append(("embeddings", None, *size(embeddings)))
-    files = ["--tables", tables, "--embeddings", embeddings, "--fasta", fasta, "--classifier", classifier]
+    files = ["--tables", tables, "--embeddings", embeddings, "--classifier", classifier]
     stage("CLASSIFY", results, "classify.py", *sample, *files, "--out", results)
     return rows
 

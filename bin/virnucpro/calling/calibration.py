@@ -33,8 +33,10 @@ class Calibration:
 
     def __call__(self, log_odds: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Calibrated log-odds, float64 [sequences]."""
-        x = _design(log_odds, weight, self.unit)
-        return np.clip(x @ [getattr(self, term) for term in TERMS], -MOST, MOST)
+        # Term by term: a product of matrices would round a row as those beside it have it.
+        columns = _design(log_odds, weight, self.unit).T
+        terms = (getattr(self, term) * column for term, column in zip(TERMS, columns, strict=True))
+        return np.clip(sum(terms), -MOST, MOST)
 
 
 def read_calibration(card: object) -> Calibration | None:
@@ -88,8 +90,11 @@ def fit(log_odds: np.ndarray, weight: np.ndarray, label: np.ndarray, penalty: fl
 
 def probabilities(calibrated: np.ndarray, prevalence: float) -> np.ndarray:
     """Probability of being a virus where a share `prevalence` of the sequences are, float64 [sequences]."""
-    prior = np.log(prevalence) - np.log1p(-prevalence)
-    return 1 / (1 + np.exp(-(calibrated + prior)))
+    p = calibrated + (np.log(prevalence) - np.log1p(-prevalence))
+    for step in (np.negative, np.exp):  # in place: ten million sequences have 80 MB
+        step(p, out=p)
+    p += 1
+    return np.divide(1, p, out=p)
 
 
 def estimated_prevalence(calibrated: np.ndarray) -> float:
@@ -115,20 +120,22 @@ def q_values(probability: np.ndarray) -> np.ndarray:
     float64 [sequences], between 0 and 1; it never falls as the probability falls. Sequences that are equally probable
     have one value. Of a single sequence it is one minus its probability (Storey 2003, doi:10.1214/aos/1074290335).
     """
-    values, rank, count = np.unique(-probability, return_inverse=True, return_counts=True)
-    wrong = np.cumsum(count * (1 + values)) / np.cumsum(count)
-    return np.minimum.accumulate(wrong[::-1])[::-1][rank] if len(values) else np.zeros(0)
+    order = np.argsort(-probability)
+    falling = probability[order]
+    first = np.flatnonzero(np.r_[True, falling[1:] != falling[:-1]]) if len(falling) else np.zeros(0, dtype=np.int64)
+    count = np.diff(first, append=len(falling))
+    wrong = np.cumsum(count * (1 - falling[first]))
+    del falling
+    wrong /= np.cumsum(count)
+    least = np.minimum.accumulate(wrong[::-1])[::-1]
+    values = np.empty(len(probability))
+    values[order] = np.repeat(least, count)
+    return values
 
 
-def with_probabilities(
-    sequences: pl.DataFrame, calibrations: Sequence[Calibration | None], prevalence: float | None
-) -> tuple[pl.DataFrame, float | None]:
-    """The sequence table with `virus_probability` and `q_value` of all that were scored, and the share of viruses that
-    they rest on: `prevalence`, or where that is None the share estimated from these sequences.
-
-    calibrations: of the classifier of each cut. Where there is none the columns are empty; if there is none at all, the
-    share is None.
-    """
+def calibrated_odds(sequences: pl.DataFrame, calibrations: Sequence[Calibration | None]) -> np.ndarray:
+    """Calibrated log-odds of all that were scored, float64 [sequences]; NaN for others, and where the classifier of
+    their cut has no calibration. calibrations: of the classifier of each cut."""
     scored = (sequences["state"].is_in(["virus", "other"]) & sequences["virus_score"].is_not_null()).to_numpy()
     odds = np.full(sequences.height, np.nan)
     for cut, calibration in enumerate(calibrations):
@@ -136,14 +143,45 @@ def with_probabilities(
             mine = scored & (sequences["cut"] == cut).fill_null(False).to_numpy()
             score = np.clip(sequences["virus_score"].to_numpy()[mine], 1e-7, 1 - 1e-7)
             odds[mine] = calibration(np.log(score) - np.log1p(-score), sequences["weight"].to_numpy()[mine])
-    known = ~np.isnan(odds)
-    columns = {name: np.full(sequences.height, np.nan) for name in ("virus_probability", "q_value")}
-    share = None
-    if any(calibrations):
-        share = estimated_prevalence(odds[known]) if prevalence is None else prevalence
-        columns["virus_probability"][known] = probability = probabilities(odds[known], share)
-        columns["q_value"][known] = q_values(probability)
-    return sequences.with_columns(pl.Series(name, values).fill_nan(None) for name, values in columns.items()), share
+    return odds
+
+
+class Rates:
+    """Probabilities and q-values of a whole sample. `prevalence` is the share of viruses that they rest on, None where
+    no classifier has a calibration: then there are none."""
+
+    def __init__(self, odds: np.ndarray, prevalence: float | None, is_calibrated: bool):
+        """odds: of `calibrated_odds`, of all sequences; used up. prevalence: None to estimate it from these."""
+        self.prevalence = None
+        self.probability = self.q_value = None
+        if is_calibrated:
+            known = ~np.isnan(odds)
+            odds = odds[known]
+            self.prevalence = estimated_prevalence(odds) if prevalence is None else prevalence
+            probability = probabilities(odds, self.prevalence)
+            del odds
+            self.q_value = np.full(len(known), np.nan)
+            self.q_value[known] = q_values(probability)
+            self.probability = np.full(len(known), np.nan)
+            self.probability[known] = probability
+
+    def of(self, sequences: pl.DataFrame, first: int) -> pl.DataFrame:
+        """The sequence table with `virus_probability` and `q_value`; `first`: the row of the first one of them."""
+        rows = slice(first, first + sequences.height)
+        empty = np.full(sequences.height, np.nan)
+        values = {"virus_probability": self.probability, "q_value": self.q_value}
+        return sequences.with_columns(
+            pl.Series(name, empty if all_ is None else all_[rows]).fill_nan(None) for name, all_ in values.items()
+        )
+
+
+def with_probabilities(
+    sequences: pl.DataFrame, calibrations: Sequence[Calibration | None], prevalence: float | None
+) -> tuple[pl.DataFrame, float | None]:
+    """The sequence table of a whole sample with `virus_probability` and `q_value`, and the share of viruses that they
+    rest on: `prevalence`, or where that is None the share estimated from these sequences."""
+    rates = Rates(calibrated_odds(sequences, calibrations), prevalence, any(calibrations))
+    return rates.of(sequences, 0), rates.prevalence
 
 
 def call_by_rate(sequences: pl.DataFrame, max_fdr: float) -> pl.DataFrame:

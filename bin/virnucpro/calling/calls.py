@@ -5,9 +5,7 @@ import polars as pl
 
 from virnucpro.calling.sample import Sample
 from virnucpro.calling.scoring import Scores
-from virnucpro.errors import InputError
 from virnucpro.formats import FRAMES, chunk_of, frame_of
-from virnucpro.names import CHUNK_STATES, SEQUENCE_STATES
 
 
 def share_of_virus(virus: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -151,21 +149,3 @@ def evidence_of(open_frames: pl.Expr, stretches: pl.Expr) -> pl.Expr:
         .when(stretches)
         .then(pl.lit("stretches"))
     )
-
-
-def check_accounts(sample: Sample, sequences: pl.DataFrame, chunks: pl.DataFrame, scores: Scores) -> None:
-    """Every sequence, chunk and frame of the input must be there, once, in a known state; InputError if not."""
-    wrong = []
-    for what, table, states in (("sequences", sequences, SEQUENCE_STATES), ("chunks", chunks, CHUNK_STATES)):
-        if table.height != sample.manifest[what]:
-            wrong.append(f"{table.height:,} {what} called, {sample.manifest[what]:,} in the input")
-        known = table.filter(pl.col("state").is_in(states)).height
-        if known != sample.manifest[what]:
-            wrong.append(f"{known:,} {what} have a state, {sample.manifest[what]:,} are in the input")
-    if not sequences["sequence"].equals(pl.Series("sequence", np.arange(sequences.height))):
-        wrong.append("sequences are missing, doubled or out of order")
-    explained = int(scores.scored.sum()) + len(scores.reasons)
-    if explained != sample.manifest["frames"]:
-        wrong.append(f"{explained:,} frames are scored or explained, {sample.manifest['frames']:,} are open")
-    if wrong:
-        raise InputError(f"sample {sample.name}: the accounts do not add up: {'; '.join(wrong)}")

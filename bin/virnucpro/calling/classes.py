@@ -8,27 +8,32 @@ from virnucpro.calling.scoring import Scores
 from virnucpro.formats import chunk_of
 
 
-def class_of_sequences(sequences: pl.DataFrame, chunks: pl.DataFrame, scores: Scores, card: Classifier) -> pl.Series:
-    """The likeliest class of each called sequence, null for others and where the classifier has two classes.
+def likeliest_classes(sequences: pl.DataFrame, chunks: pl.DataFrame, scores: Scores, card: Classifier) -> pl.DataFrame:
+    """The likeliest class of each scored sequence among the viral ones, and among the others: the columns
+    `class_if_virus` and `class_if_other`, null for others and where the classifier has two classes.
 
-    The mean probability of its frames, chunk by chunk and weighted by chunk length; among the viral classes where the
-    sequence is called virus, among the others where it is not. So the class never contradicts the call.
+    By the mean probability of its frames, chunk by chunk and weighted by chunk length.
     """
     n = sequences.height
-    if scores.classes is None:
-        return pl.Series("class", [None] * n, dtype=pl.String)
-    done = scores.scored
-    chunk = chunk_of(scores.keys[done])
-    frames = np.bincount(chunk, minlength=chunks.height)
-    is_scored = chunks["state"].is_in(["virus", "other"]).to_numpy()
-    weight = np.where(is_scored, (chunks["end"] - chunks["start"]).to_numpy(), 0) / np.maximum(frames, 1)
-    owner = chunks["sequence"].to_numpy()[chunk]
-    columns = [np.bincount(owner, scores.classes[done, c] * weight[chunk], n) for c in range(len(card.classes))]
-    total = np.stack(columns, axis=1)  # [sequences, classes]
-    is_viral = np.isin(card.classes, card.viral)
-    names = np.array(card.classes, dtype=object)
-    found = np.full(n, None, dtype=object)
-    for state, mine in (("virus", is_viral), ("other", ~is_viral)):
-        rows = np.flatnonzero(((sequences["state"] == state) & (sequences["chunks_scored"] > 0)).to_numpy())
-        found[rows] = names[mine][total[rows][:, mine].argmax(axis=1)]
-    return pl.Series("class", found.tolist(), dtype=pl.String)
+    found = {name: np.full(n, None, dtype=object) for name in ("class_if_virus", "class_if_other")}
+    if scores.classes is not None:
+        done = scores.scored
+        chunk = chunk_of(scores.keys[done])
+        frames = np.bincount(chunk, minlength=chunks.height)
+        is_scored = chunks["state"].is_in(["virus", "other"]).to_numpy()
+        weight = np.where(is_scored, (chunks["end"] - chunks["start"]).to_numpy(), 0) / np.maximum(frames, 1)
+        owner = chunks["sequence"].to_numpy()[chunk]
+        columns = [np.bincount(owner, scores.classes[done, c] * weight[chunk], n) for c in range(len(card.classes))]
+        total = np.stack(columns, axis=1)  # [sequences, classes]
+        is_viral = np.isin(card.classes, card.viral)
+        names = np.array(card.classes, dtype=object)
+        rows = np.flatnonzero((sequences["chunks_scored"] > 0).to_numpy())
+        for column, mine in zip(found.values(), (is_viral, ~is_viral), strict=True):
+            column[rows] = names[mine][total[rows][:, mine].argmax(axis=1)]
+    return pl.DataFrame({name: pl.Series(column.tolist(), dtype=pl.String) for name, column in found.items()})
+
+
+def class_of_call() -> pl.Expr:
+    """The class of a called sequence, from the columns of `likeliest_classes`: it never contradicts the call."""
+    state = pl.col("state")
+    return pl.when(state == "virus").then("class_if_virus").when(state == "other").then("class_if_other").alias("class")

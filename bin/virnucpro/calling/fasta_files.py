@@ -2,37 +2,73 @@
 
 import gzip
 import io
-from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import polars as pl
 
-from virnucpro.frames.fasta import Record
 from virnucpro.frames.read_again import read_again
 
 LINE = 80  # bases
+LEVEL = 6  # of gzip
 
 
-def records_of(files: list[Path], sequences: pl.DataFrame, wanted: Container[int]) -> Iterator[tuple[int, Record]]:
-    """The wanted ones of a sample's records, each with its number (`sequence`); InputError where its files hold others
-    than `sequences` was made of. Nothing is read where nothing is wanted."""
-    if wanted:
-        again = read_again(files, sequences.select("id", "digest").iter_rows())
-        yield from ((number, record) for number, record in enumerate(again) if number in wanted)
+class PackedFasta(AbstractContextManager):
+    """A gzip file that grows. No time stamp and no name inside: equal results are equal bytes."""
+
+    def __init__(self, path: Path):
+        self._raw = path.open("wb")
+        self._packed = gzip.GzipFile(filename="", mode="wb", fileobj=self._raw, mtime=0, compresslevel=LEVEL)
+        self._out = io.BufferedWriter(self._packed, 1 << 20)
+
+    def __exit__(self, *failure) -> None:
+        self._out.close()
+        self._raw.close()
+
+    def write(self, header: str, bases: bytes) -> None:
+        self._out.write(f">{header}\n".encode())
+        self._out.writelines(bases[i : i + LINE] + b"\n" for i in range(0, len(bases), LINE))
 
 
-@contextmanager
-def packed_fasta(path: Path) -> Iterator[Callable[[str, bytes], None]]:
-    """What writes a header and its bases into a gzip file. No time stamp and no name inside: equal results are equal
-    bytes."""
-    with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as inner:
-        out = io.BufferedWriter(inner, 1 << 20)
+class FastaFiles(AbstractContextManager):
+    """viruses.fasta.gz and regions.fasta.gz, in one reading of the sample's files. Nothing is read where nothing is
+    wanted."""
 
-        def write(header: str, bases: bytes) -> None:
-            out.write(f">{header}\n".encode())
-            out.writelines(bases[i : i + LINE] + b"\n" for i in range(0, len(bases), LINE))
+    def __init__(self, files: list[Path], folder: Path, wanted: bool):
+        """files: the sample's, in order. wanted: whether there is any virus or region."""
+        self._viruses = PackedFasta(folder / "viruses.fasta.gz")
+        self._regions = PackedFasta(folder / "regions.fasta.gz")
+        self._expected: deque[tuple[str, int]] = deque()
+        self._records = read_again(files, self._known()) if wanted else None
 
-        yield write
-        out.flush()
-        out.detach()
+    def __exit__(self, *failure) -> None:
+        for file in (self._viruses, self._regions):
+            file.__exit__(*failure)
+
+    def _known(self) -> Iterator[tuple[str, int]]:
+        while self._expected:
+            yield self._expected.popleft()
+
+    def add(self, sequences: pl.DataFrame, viruses: pl.DataFrame, regions: pl.DataFrame) -> None:
+        """The next records: id and digest of all; `sequence` and header of viruses; of regions start and end, too.
+        InputError where the files hold others than these."""
+        if self._records is None:
+            return
+        headers = dict(viruses.select("sequence", "header").iter_rows())
+        parts: dict[int, list[tuple[int, int, str]]] = {}
+        for number, *part in regions.select("sequence", "start", "end", "header").iter_rows():
+            parts.setdefault(number, []).append(tuple(part))
+        self._expected.extend(sequences.select("id", "digest").iter_rows())
+        for number in sequences["sequence"]:
+            record = next(self._records)
+            if header := headers.get(number):
+                self._viruses.write(header, record.sequence)
+            for start, end, header in parts.get(number, ()):
+                self._regions.write(header, record.sequence[start:end])
+
+    def end(self) -> None:
+        """InputError where the files hold more."""
+        if self._records is not None:
+            next(self._records, None)

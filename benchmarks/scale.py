@@ -112,8 +112,6 @@ def measure(contigs: int, classifier: Path, folder: Path) -> list[tuple[str, Cos
         tables,
         "extract_frames.py",
         *sample,
-        "--fasta",
-        fasta,
         "--chunk_length",
         CHUNK,
         "--out",

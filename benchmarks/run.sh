@@ -14,6 +14,7 @@ fi
 ./training_stream.py
 ./orchestration.py
 ./samples.py
+./packed_sequences.py
 ./embeddings_on_disk.py
 ./scale.py
 for encoder_benchmark in encoders*.py; do

@@ -1,7 +1,5 @@
 """The FASTA files of a sample's results, from a second reading of its input."""
 
-import gzip
-import io
 from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -10,26 +8,17 @@ from pathlib import Path
 import polars as pl
 
 from virnucpro.frames.read_again import read_again
+from virnucpro.packed import Packed
 
 LINE = 80  # bases
-LEVEL = 6  # of gzip
 
 
-class PackedFasta(AbstractContextManager):
-    """A gzip file that grows. No time stamp and no name inside: equal results are equal bytes."""
+class PackedFasta(Packed):
+    """A FASTA file in gzip that grows."""
 
-    def __init__(self, path: Path):
-        self._raw = path.open("wb")
-        self._packed = gzip.GzipFile(filename="", mode="wb", fileobj=self._raw, mtime=0, compresslevel=LEVEL)
-        self._out = io.BufferedWriter(self._packed, 1 << 20)
-
-    def __exit__(self, *failure) -> None:
-        self._out.close()
-        self._raw.close()
-
-    def write(self, header: str, bases: bytes) -> None:
-        self._out.write(f">{header}\n".encode())
-        self._out.writelines(bases[i : i + LINE] + b"\n" for i in range(0, len(bases), LINE))
+    def add(self, header: str, bases: bytes) -> None:
+        lines = [bases[i : i + LINE] for i in range(0, len(bases), LINE)]
+        self.write(b"\n".join([f">{header}".encode(), *lines, b""]))
 
 
 class FastaFiles(AbstractContextManager):
@@ -64,9 +53,9 @@ class FastaFiles(AbstractContextManager):
         for number in sequences["sequence"]:
             record = next(self._records)
             if header := headers.get(number):
-                self._viruses.write(header, record.sequence)
+                self._viruses.add(header, record.sequence)
             for start, end, header in parts.get(number, ()):
-                self._regions.write(header, record.sequence[start:end])
+                self._regions.add(header, record.sequence[start:end])
 
     def end(self) -> None:
         """InputError where the files hold more."""

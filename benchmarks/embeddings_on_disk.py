@@ -65,7 +65,7 @@ def embedded(card: Classifier, models: Path, fasta: list[Path], frames: str, fol
     for shard in manifest["shards"]:
         parts = [read_embeddings(folder / "out" / f"{shard['name']}.{use.kind}.parquet") for use in card.encoders]
         keys.append(parts[0].keys)
-        features.append(np.concatenate([part.vectors for part in parts], axis=1))
+        features.append(np.concatenate([part.vectors[part.order] for part in parts], axis=1))
     return np.concatenate(keys), np.concatenate(features)
 
 

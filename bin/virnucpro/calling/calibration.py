@@ -14,6 +14,7 @@ import polars as pl
 
 TERMS = ("intercept", "log_odds", "log_odds_by_weight", "weight")
 MOST = 30.0  # log-odds; beyond, float64 has nothing left to say
+ROWS = 1 << 20  # looked up together
 SHARES = (1e-4, 1 - 1e-4)  # of viruses, that are believed at all
 
 
@@ -120,16 +121,19 @@ def q_values(probability: np.ndarray) -> np.ndarray:
     float64 [sequences], between 0 and 1; it never falls as the probability falls. Sequences that are equally probable
     have one value. Of a single sequence it is one minus its probability (Storey 2003, doi:10.1214/aos/1074290335).
     """
-    order = np.argsort(-probability)
-    falling = probability[order]
-    first = np.flatnonzero(np.r_[True, falling[1:] != falling[:-1]]) if len(falling) else np.zeros(0, dtype=np.int64)
-    count = np.diff(first, append=len(falling))
-    wrong = np.cumsum(count * (1 - falling[first]))
-    del falling
+    rising = np.sort(probability)
+    first = np.r_[True, rising[1:] != rising[:-1]] if len(rising) else np.zeros(0, dtype=bool)
+    count = np.diff(np.flatnonzero(first), append=len(rising))[::-1]
+    rising = rising[first]
+    wrong = 1 - rising[::-1]  # in place from here: ten million sequences have 80 MB
+    wrong *= count
+    np.cumsum(wrong, out=wrong)
     wrong /= np.cumsum(count)
-    least = np.minimum.accumulate(wrong[::-1])[::-1]
+    least = np.minimum.accumulate(wrong[::-1], out=wrong[::-1])
     values = np.empty(len(probability))
-    values[order] = np.repeat(least, count)
+    for begin in range(0, len(probability), ROWS):
+        rows = slice(begin, begin + ROWS)
+        values[rows] = least[np.searchsorted(rising, probability[rows])]
     return values
 
 
@@ -150,20 +154,20 @@ class Rates:
     """Probabilities and q-values of a whole sample. `prevalence` is the share of viruses that they rest on, None where
     no classifier has a calibration: then there are none."""
 
-    def __init__(self, odds: np.ndarray, prevalence: float | None, is_calibrated: bool):
-        """odds: of `calibrated_odds`, of all sequences; used up. prevalence: None to estimate it from these."""
+    def __init__(self, parts: list[np.ndarray], prevalence: float | None, is_calibrated: bool):
+        """parts: of `calibrated_odds`, of all sequences, block by block; the list is emptied. prevalence: None to
+        estimate it from these."""
         self.prevalence = None
         self.probability = self.q_value = None
         if is_calibrated:
+            odds = np.concatenate(parts)
+            parts.clear()
             known = ~np.isnan(odds)
             odds = odds[known]
             self.prevalence = estimated_prevalence(odds) if prevalence is None else prevalence
-            probability = probabilities(odds, self.prevalence)
-            del odds
-            self.q_value = np.full(len(known), np.nan)
-            self.q_value[known] = q_values(probability)
-            self.probability = np.full(len(known), np.nan)
-            self.probability[known] = probability
+            odds = probabilities(odds, self.prevalence)
+            self.q_value = _at(known, q_values(odds))
+            self.probability = _at(known, odds)
 
     def of(self, sequences: pl.DataFrame, first: int) -> pl.DataFrame:
         """The sequence table with `virus_probability` and `q_value`; `first`: the row of the first one of them."""
@@ -175,13 +179,13 @@ class Rates:
         )
 
 
-def with_probabilities(
-    sequences: pl.DataFrame, calibrations: Sequence[Calibration | None], prevalence: float | None
-) -> tuple[pl.DataFrame, float | None]:
-    """The sequence table of a whole sample with `virus_probability` and `q_value`, and the share of viruses that they
-    rest on: `prevalence`, or where that is None the share estimated from these sequences."""
-    rates = Rates(calibrated_odds(sequences, calibrations), prevalence, any(calibrations))
-    return rates.of(sequences, 0), rates.prevalence
+def _at(known: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """float64 [sequences]: the values where they are known (bool), NaN elsewhere."""
+    if known.all():
+        return values
+    everywhere = np.full(len(known), np.nan)
+    everywhere[known] = values
+    return everywhere
 
 
 def call_by_rate(sequences: pl.DataFrame, max_fdr: float) -> pl.DataFrame:

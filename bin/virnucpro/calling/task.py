@@ -122,7 +122,7 @@ class _Scoring:
 def _call(first: _Scoring, fasta: list[Path], out: Path) -> dict:
     """The second time: calls of sequences, their table, FASTA files and the summary."""
     how, summary = first.how, first.summary
-    blocks, first.odds = len(first.odds), np.concatenate(first.odds)
+    blocks = len(first.odds)
     rates = Rates(first.odds, how.prevalence, any(how.calibrations))
     viruses = first.viruses if how.max_fdr is None else int((rates.q_value <= how.max_fdr).sum())
     row = 0

@@ -10,13 +10,18 @@ from models_bundles import write_classifier
 from safetensors.numpy import load_file, save_file
 
 from virnucpro.bundle.classifier import CLASSES, read_classifier
-from virnucpro.calling.classes import class_of_sequences
+from virnucpro.calling.classes import class_of_call, likeliest_classes
 from virnucpro.calling.mlp import Mlp
 from virnucpro.calling.scoring import Scores
 from virnucpro.errors import ModelError
 
 FINER = ["phage", "other virus", "prokaryote", "eukaryote"]
 CARD = SimpleNamespace(classes=tuple(FINER), viral=("phage", "other virus"))
+
+
+def class_of(sequences, chunks, scores):
+    found = sequences.with_columns(likeliest_classes(sequences, chunks, scores, CARD))
+    return found.select(class_of_call()).to_series().to_list()
 
 
 def test_viral_classes_are_summed(tmp_path):
@@ -43,10 +48,11 @@ def test_the_class_never_contradicts_the_call():
     sequences = pl.DataFrame({"sequence": [0, 1, 2], "state": ["virus", "other", "no_open_frame"]}).with_columns(
         chunks_scored=1
     )
-    found = class_of_sequences(sequences, chunks, scores, CARD)
-    assert found.to_list() == ["phage", "eukaryote", None]
+    assert class_of(sequences, chunks, scores) == ["phage", "eukaryote", None]
+    called_otherwise = sequences.with_columns(state=pl.Series(["other", "virus", "failed"]))
+    assert class_of(called_otherwise, chunks, scores) == ["prokaryote", "other virus", None]
     scores.classes = None
-    assert class_of_sequences(sequences, chunks, scores, CARD).null_count() == 3
+    assert class_of(sequences, chunks, scores) == [None] * 3
 
 
 def test_chunks_count_by_length_and_frames_within_them_alike():
@@ -54,7 +60,7 @@ def test_chunks_count_by_length_and_frames_within_them_alike():
     scores = Scores(np.array([0, 6, 7, 8]), np.full((4, 2), 0.5, dtype=np.float32), classes=classes)
     chunks = pl.DataFrame({"sequence": [0, 0], "start": [0, 500], "end": [500, 900], "state": ["other", "other"]})
     sequences = pl.DataFrame({"sequence": [0], "state": ["other"], "chunks_scored": [2]})
-    assert class_of_sequences(sequences, chunks, scores, CARD).to_list() == ["prokaryote"]
+    assert class_of(sequences, chunks, scores) == ["prokaryote"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from Bio import SeqIO
 
 from virnucpro.calling import region_files
+from virnucpro.calling.fasta_files import FastaFiles
 from virnucpro.frames.fasta import digest
 
 
@@ -23,7 +24,7 @@ def dna(seed: int, length: int) -> str:
 
 IDS, LENGTHS = ["contig_1", "odd;id=1,%&"], [12_000, 900]
 BASES = [dna(i, n) for i, n in enumerate(LENGTHS)]
-SEQUENCES = pl.DataFrame({"id": IDS, "sequence_id": IDS, "length": LENGTHS}).with_columns(
+SEQUENCES = pl.DataFrame({"sequence": [0, 1], "id": IDS, "sequence_id": IDS, "length": LENGTHS}).with_columns(
     digest=pl.Series([digest(bases.encode()) for bases in BASES], dtype=pl.UInt64)
 )
 
@@ -46,12 +47,22 @@ def written(tmp_path):
             "whole": [False, False, True],
         }
     )
-    regions = region_files.with_names(regions, SEQUENCES)
-    region_files.write_table(regions, tmp_path / "regions.tsv")
-    region_files.write_bed(regions, tmp_path / "regions.bed")
-    region_files.write_gff(regions, tmp_path / "regions.gff3")
-    region_files.write_fasta(regions, SEQUENCES, [fasta], tmp_path / "regions.fasta.gz")
+    write(region_files.with_names(regions, SEQUENCES), [fasta], tmp_path)
     return tmp_path, BASES
+
+
+def write(regions, fasta, folder):
+    """All files of the regions, which are added sequence by sequence."""
+    (folder / "spill").mkdir()
+    with region_files.RegionFiles(folder, folder / "spill") as files:
+        for number in SEQUENCES["sequence"]:
+            files.add(regions.filter(pl.col("sequence") == number))
+    viruses = pl.DataFrame(schema={"sequence": pl.Int64, "header": pl.String})
+    with FastaFiles(fasta, folder, not regions.is_empty()) as packed:
+        for row, number in enumerate(SEQUENCES["sequence"]):
+            headers = region_files.region_headers(regions.filter(pl.col("sequence") == number))
+            packed.add(SEQUENCES[row : row + 1], viruses, headers)
+        packed.end()
 
 
 def test_the_table(written):
@@ -117,12 +128,24 @@ def test_tracks_are_of_long_sequences_and_small(written):
     start = np.linspace(0, 11_500, n).astype(int)
     chunks = pl.DataFrame({"sequence": np.zeros(n, dtype=int), "start": start, "end": start + 500})
     chunks = chunks.with_columns(virus_score=pl.Series([None if i % 7 == 0 else 0.25 for i in range(n)]))
-    (track,) = region_files.tracks(regions, chunks, points=100)
+    tracks = region_files.Tracks(points=100)
+    tracks.add(regions, chunks)
+    (track,) = tracks.content()
     assert (track["id"], track["length"], track["regions"]) == ("contig_1", 12_000, [(5001, 11_000)])
     assert 90 <= len(track["scores"]) <= 100 and {y for _, y in track["scores"]} == {0.25}
     assert [x for x, _ in track["scores"]] == sorted(x for x, _ in track["scores"])
     short = region_files.with_names(pl.DataFrame({"sequence": [1], "start": [0], "end": [900]}), SEQUENCES)
-    assert region_files.tracks(short, chunks) == []
+    tracks.add(short, chunks)
+    assert tracks.content() == [track]
+
+
+def test_tracks_are_of_the_longest_regions_of_all_blocks():
+    chunks = pl.DataFrame({"sequence": [0], "start": [0], "end": [500], "virus_score": [0.5]})
+    lengths, tracks = [3000, 9000, 5000, 9000, 1000], region_files.Tracks(most=3)
+    for number, length in enumerate(lengths):
+        region = {"sequence": [number], "start": [0], "end": [length], "sequence_id": [f"s{number}"]}
+        tracks.add(pl.DataFrame(region | {"sequence_length": [20_000]}), chunks)
+    assert [track["id"] for track in tracks.content()] == ["s1", "s3", "s2"]
 
 
 def test_without_a_region_the_files_are_there_and_empty(tmp_path):
@@ -134,12 +157,8 @@ def test_without_a_region_the_files_are_there_and_empty(tmp_path):
         ),
         SEQUENCES,
     )
-    region_files.write_table(nothing, tmp_path / "r.tsv")
-    region_files.write_bed(nothing, tmp_path / "r.bed")
-    region_files.write_gff(nothing, tmp_path / "r.gff3")
-    region_files.write_fasta(nothing, SEQUENCES, [tmp_path / "absent.fa"], tmp_path / "r.fasta.gz")
-    assert len((tmp_path / "r.tsv").read_text(encoding="utf-8").splitlines()) == 1
-    assert (tmp_path / "r.bed").read_text(encoding="utf-8") == "" and (tmp_path / "r.gff3").read_text(
-        encoding="utf-8"
-    ) == "##gff-version 3\n"
-    assert gzip.decompress((tmp_path / "r.fasta.gz").read_bytes()) == b""
+    write(nothing, [tmp_path / "absent.fa"], tmp_path)
+    texts = {end: (tmp_path / f"regions.{end}").read_text(encoding="utf-8") for end in ("tsv", "bed", "gff3")}
+    assert len(texts["tsv"].splitlines()) == 1
+    assert (texts["bed"], texts["gff3"]) == ("", "##gff-version 3\n")
+    assert gzip.decompress((tmp_path / "regions.fasta.gz").read_bytes()) == b""

@@ -6,7 +6,7 @@ import polars as pl
 from virnucpro.calling.calls import call_chunks, call_sequences
 from virnucpro.calling.sample import Sample
 from virnucpro.calling.scoring import Scores
-from virnucpro.calling.summary import TOP, summarise
+from virnucpro.calling.summary import TOP, Summary
 from virnucpro.formats import FRAMES
 
 # State, score and scored chunks of sequences that are read by open frames (the last two: by a stretch, and screened).
@@ -33,7 +33,19 @@ def summary_of(rows, **more):
     chunks = pl.DataFrame(schema={"state": pl.String})
     manifest = {"state": "complete", "reason": "", "files": ["s.fa"], "bases": 1, "chunk_length": 500, "stretches": 0}
     nothing = Scores(np.empty(0, np.int64), np.empty((0, 2), np.float32))
-    return summarise(Sample("s", manifest, sequences, chunks, nothing.keys), sequences, chunks, nothing, 0.5, ["c"])
+    found = content(manifest, sequences, chunks, nothing)
+    half = sequences.height // 2
+    assert content(manifest, sequences, chunks, nothing, half) == found  # the same in two blocks as in one
+    return found
+
+
+def content(manifest, sequences, chunks, scores, cut=0):
+    """The summary of sequences that are added in two blocks, cut before row `cut`."""
+    summary = Summary("s", manifest, ["c"])
+    summary.add_calls(sequences, chunks, scores)
+    for block in (sequences[:cut], sequences[cut:]):
+        summary.add_sequences(block)
+    return summary.content(0.5)
 
 
 def test_top_viruses_are_those_with_the_most_viral_chunks():
@@ -114,6 +126,6 @@ def test_a_sample_with_one_failed_frame_is_partial_and_not_failed():
     }
     sample = Sample("s", manifest, sequences, chunks, keys)
     called = call_chunks(sample, scores)
-    summary = summarise(sample, call_sequences(sample, called, 0.5), called, scores, 0.5, ["c"])
+    summary = content(manifest, call_sequences(sample, called, 0.5), called, scores)
     assert summary["sequences"]["failed"] == summary["chunks"]["failed"] == 1
     assert (summary["state"], summary["reason"]) == ("partial", "")

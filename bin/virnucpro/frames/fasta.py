@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import os
 import re
 import zlib
@@ -82,14 +83,14 @@ def _lacks_its_end(raw: BinaryIO) -> bool:
 
 
 def _records(stream: BinaryIO, where: str) -> Iterator[Record]:
-    pieces: list[bytes] = []  # of the record that is being read, without its '>'
+    begun: _Begun | None = None  # the record that is being read, as far as the blocks before this one hold it
     held = b""  # a line end that may turn out to stand before a '>'
-    while block := _read(stream, where, pieces):
+    while block := _read(stream, where, begun):
         if b"\r" in block:
             block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         block = held + block
         held = b""
-        if not pieces:
+        if not begun:
             block = block.removeprefix(BYTE_ORDER_MARK).lstrip()
             if not block:
                 continue
@@ -98,14 +99,41 @@ def _records(stream: BinaryIO, where: str) -> Iterator[Record]:
             block = block[1:]
         if block.endswith(b"\n"):
             block, held = block[:-1], b"\n"
-        first, *others = _at_headers(block)
-        pieces.append(first)
-        for piece in others:
-            yield _record(b"".join(pieces))
-            pieces = [piece]
-    if not pieces:
+        piece, *others = _at_headers(block)
+        for other in others:
+            yield begun.record(piece) if begun else _record(piece)
+            begun, piece = None, other
+        begun = begun or _Begun()
+        begun.add(piece)
+    if not begun:
         raise InputError(f"{where}the file is empty: it holds no FASTA record")
-    yield _record(b"".join(pieces))
+    yield begun.record()
+
+
+class _Begun:
+    """A record that is read piece by piece: each is cleaned at once, so that a chromosome is in memory once."""
+
+    def __init__(self):
+        self._header, self._has_header = b"", False
+        self._sequence = io.BytesIO()
+        self._joined: list[bytes] = []  # of its sequence, all from the first '>' on
+
+    @property
+    def id(self) -> str:
+        return _id_and_description(self._header)[0]
+
+    def add(self, piece: bytes) -> None:
+        if not self._has_header:
+            head, end, piece = piece.partition(b"\n")
+            self._header += head
+            self._has_header = bool(end)
+        if self._joined or b">" in piece:
+            self._joined.append(piece if self._joined else piece[piece.index(b">") :])
+        self._sequence.write(piece.translate(_UPPER, _BLANK))
+
+    def record(self, last: bytes = b"") -> Record:
+        self.add(last)
+        return Record(*_id_and_description(self._header), self._sequence.getvalue(), _joined(b"".join(self._joined)))
 
 
 def _at_headers(block: bytes) -> list[bytes]:
@@ -116,20 +144,23 @@ def _at_headers(block: bytes) -> list[bytes]:
     return block.split(b"\n>")
 
 
-def _read(stream: BinaryIO, where: str, pieces: list[bytes]) -> bytes:
+def _read(stream: BinaryIO, where: str, begun: _Begun | None) -> bytes:
     try:
         return stream.read(BLOCK)
     except (EOFError, zlib.error, gzip.BadGzipFile) as e:
-        place = f"in or after record '{_record(b''.join(pieces)).id}'" if pieces else "before its first record ends"
+        place = f"in or after record '{begun.id}'" if begun else "before its first record ends"
         raise InputError(f"{where}the gzip stream is truncated or damaged {place} ({e}); copy the file anew") from e
 
 
 def _record(piece: bytes) -> Record:
     header, _, body = piece.partition(b"\n")
-    joined = ()
-    if b">" in body:
-        joined = tuple(_id_and_description(part.partition(b"\n")[0])[0] for part in body.split(b">")[1:])
+    joined = _joined(body) if b">" in body else ()
     return Record(*_id_and_description(header), body.translate(_UPPER, _BLANK), joined)
+
+
+def _joined(body: bytes) -> tuple[str, ...]:
+    """Ids of the records that stand within a body."""
+    return tuple(_id_and_description(part.partition(b"\n")[0])[0] for part in body.split(b">")[1:])
 
 
 def _id_and_description(header: bytes) -> tuple[str, str]:

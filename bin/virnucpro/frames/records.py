@@ -9,6 +9,7 @@ from virnucpro.frames.open_frames import NUCLEOTIDE_LETTERS
 from virnucpro.words import printable
 
 BLOCK_RECORDS = 50_000
+PIECE = 16 << 20  # bases
 
 
 def batches(records: Iterable[Record]) -> Iterator[list[Record]]:
@@ -30,9 +31,15 @@ def unscorable(record: Record) -> str | None:
         return "there is no sequence under this header"
     if record.joined:
         return _why_joined(record)
-    if strange := record.sequence.translate(None, NUCLEOTIDE_LETTERS):
+    if strange := _strange(record.sequence):
         return _why_not_nucleotides(record.sequence, strange)
     return None
+
+
+def _strange(sequence: bytes) -> bytes:
+    """What is no nucleotide letter; looked for piece by piece, as a chromosome should not be in memory twice."""
+    pieces = (sequence[i : i + PIECE] for i in range(0, len(sequence), PIECE))
+    return b"".join(piece.translate(None, NUCLEOTIDE_LETTERS) for piece in pieces)
 
 
 def _why_joined(record: Record) -> str:

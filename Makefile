@@ -1,7 +1,7 @@
 # make run     the bundled example with the bundled model, compact
 # make test    linters, pytest, and nf-test where it is on PATH
 # make lint    every checker
-# make bench   benchmarks, some 40 minutes
+# make bench   benchmarks, some 50 minutes
 # make images  the two container images (Docker)
 # make test-containers, make test-slurm   the example in containers, on a SLURM cluster in one machine
 # Each sets up what it needs, once per machine (setup/install.py says what and where).

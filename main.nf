@@ -40,7 +40,8 @@ workflow {
         gpuSlots(options)
         def classifiers = options.classifier ? findClassifiers(models, options.classifier) : []
         def elsewhere = classifiers.findAll { folder -> folder.parent.parent != models }
-        VERIFY(models, elsewhere, classifiers.collect { folder -> folder in elsewhere ? "classifiers/${folder.name}".toString() : folder.name }, fasta, options.precision)
+        def names = classifiers.collect { folder -> folder in elsewhere ? "classifiers/${folder.name}".toString() : folder.name }
+        VERIFY(models, elsewhere, names, fasta, options.precision)
     }
     else {
         log.info(startSummary(options))
@@ -66,7 +67,8 @@ workflow {
         else if (options.workflow == 'train') {
             def labelled = readLabelled(input, samples, labelledRows(input))
             def encoders = (options.encoders ?: '').tokenize(',')*.trim()
-            embedded = READ_LABELLED(channel.fromList(batches.collect { batch -> batch.collect { sample -> sample + [[]] } }), models, encoders, readingOf(options), options, gpuSlots(options))
+            def unscreened = batches.collect { batch -> batch.collect { sample -> sample + [[]] } }
+            embedded = READ_LABELLED(channel.fromList(unscreened), models, encoders, readingOf(options), options, gpuSlots(options))
             results = TRAIN(labelled, embedded.tables, embedded.embeddings, embedded.card, embedded.json, options)
         }
         else {

@@ -9,6 +9,7 @@
 include { leftAlone                              } from './support/batches'
 include { codeOf                                 } from './support/code'
 include { damage ; tellingNames                  } from './support/files'
+include { sampleOfEmbeddings ; sampleOfTable ; manifestOfShard } from './support/names'
 include { keptTasks                              } from './support/plan'
 include { EXTRACT_FRAMES                         } from '../modules/local/extract_frames'
 include { EXTRACT_FRAMES as EXTRACT_FRAMES_ALONE } from '../modules/local/extract_frames'
@@ -40,7 +41,7 @@ workflow EMBED_FRAMES {
     )
 
     manifests = frames.manifest.mix(again.manifest).flatten().collect(sort: { path -> path.name }).ifEmpty([])
-    def planned_by = ['task_weight', 'tasks_per_encoder', 'max_task_tokens', 'shard_size', 'min_length', 'frames', 'min_stretch', 'genetic_code', 'classifier', 'workflow', 'chunk_length', 'encoders'].collectEntries { name -> [name, options[name]] } + [gpus: gpus]
+    def planned_by = planningOptions().collectEntries { name -> [name, options[name]] } + [gpus: gpus]
     packed = PACK_BINS(
         manifests,
         card.map { c -> c.encoders*.kind },
@@ -87,12 +88,12 @@ workflow EMBED_FRAMES {
     embeddings = dnabert_s.embeddings
         .mix(esm2.embeddings, light.embeddings)
         .flatten()
-        .map { path -> damage([path]) ? error(damage([path])) : [sampleOf(path), path] }
+        .map { path -> damage([path]) ? error(damage([path])) : [sampleOfEmbeddings(path), path] }
         .groupTuple()
 
     tables = frames.tables
         .mix(again.tables)
-        .flatMap { _names, files -> files.groupBy { path -> path.name.replaceFirst(/\.(manifest|sequences|chunks)\.\w+$/, '') }.collect { sample, own -> [sample, own] } }
+        .flatMap { _names, files -> files.groupBy { path -> sampleOfTable(path) }.collect { sample, own -> [sample, own] } }
     plan = packed.plan
     reports = dnabert_s.report.mix(esm2.report, light.report)
     names = tasks.map { _kind, task, _files -> task }
@@ -105,10 +106,29 @@ workflow EMBED_FRAMES {
     names // of all embedding tasks
 }
 
+/** Parameters that the plan of embedding tasks follows. */
+def planningOptions() {
+    return [
+        'task_weight',
+        'tasks_per_encoder',
+        'max_task_tokens',
+        'shard_size',
+        'min_length',
+        'frames',
+        'min_stretch',
+        'genetic_code',
+        'classifier',
+        'workflow',
+        'chunk_length',
+        'encoders',
+    ]
+}
+
 /** What EXTRACT_FRAMES takes of a batch: names, how many files each sample has, the files, the genetic code, tables of screened sequences. */
 def inOneTask(List batch) {
     def (names, fasta, codes, screened) = batch.transpose()
-    def file_names = [names, fasta].transpose().findAll { _name, files -> files*.name.toUnique().size() < files.size() }.collectEntries { name, files -> [name, tellingNames(files)] }
+    def alike = [names, fasta].transpose().findAll { _name, files -> files*.name.toUnique().size() < files.size() }
+    def file_names = alike.collectEntries { name, files -> [name, tellingNames(files)] }
     return [names, fasta*.size(), fasta.flatten(), codes[0], screened.flatten(), file_names]
 }
 
@@ -137,11 +157,6 @@ def tasksOf(plan, Map by_name) {
 /** A shard of the plan that was removed since its task ended, by a clean-up of the work folder perhaps. */
 def goneShard(plan, Map by_name) {
     def name = tasksOf(plan, [:].withDefault { name -> name }).collectMany { _kind, _task, names -> names }.find { name -> !by_name[name] }
-    def manifest = name ? by_name[name.replaceFirst(/\.shard_\d+$/, '.manifest')] : null
+    def manifest = name ? by_name[manifestOfShard(name)] : null
     return name ? "${name}.parquet is gone from ${manifest.parent}. Remove ${manifest.parent.parent} and run again with -resume." : null
-}
-
-/** The sample whose shard an embedding file belongs to. */
-def sampleOf(path) {
-    return path.name.replaceFirst(/\.shard_\d+\.\w+\.parquet$/, '')
 }

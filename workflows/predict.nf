@@ -13,6 +13,7 @@ include { damage                      } from './support/files'
 include { failedTasks                 } from './support/failures'
 include { asJson ; versionsJson       } from './support/json'
 include { screeningModel ; stateOf    } from './support/models'
+include { taskOfReport                } from './support/names'
 include { CHECK_MODELS                } from '../modules/local/check_models'
 include { SCREEN                      } from '../modules/local/screen'
 include { CLASSIFY                    } from '../modules/local/classify'
@@ -45,7 +46,7 @@ workflow PREDICT {
     looked_at = options.screen
         ? batches.map { batch -> [batch*.first(), batch] }.join(
             SCREEN(
-                batches.map { batch -> [batch*.first(), batch.collect { _sample, fasta, _code -> fasta.size() }, batch.collectMany { _sample, fasta, _code -> fasta }, batch[0][2]] },
+                batches.map { batch -> toScreen(batch) },
                 screeningModel(options.screen),
                 options.screen_sensitivity,
                 codeOf('screen.py', ['bundle', 'calling', 'frames', 'screening', 'encoders/composition']),
@@ -68,7 +69,9 @@ workflow PREDICT {
         .flatMap { batch -> batch.collect { sample, fasta, _code -> [sample, batch*.first(), fasta] } }
         .join(front.tables)
         .join(front.embeddings, remainder: true)
-        .map { sample, batch, fasta, tables, files -> damage(tables) ? error(damage(tables)) : [batch, [sample, fasta, tables, (files ?: []).toSorted { path -> path.name }]] }
+        .map { sample, batch, fasta, tables, files ->
+            damage(tables) ? error(damage(tables)) : [batch, [sample, fasta, tables, (files ?: []).toSorted { path -> path.name }]]
+        }
         .groupTuple()
         .map { batch, list -> list.toSorted { sample -> batch.indexOf(sample[0]) } }
     weights = card.map { c -> [classifiers, c.digest] }
@@ -107,7 +110,14 @@ workflow PREDICT {
     missing = front.names
         .mix(samples.map { sample, _fasta, _code -> sample }, summary_files.take(1).map { _json -> 'run' })
         .toList()
-        .combine(summaries.mix(task_reports, collected.summary).flatten().map { path -> path.name.tokenize('.')[0..-3].join('.') }.toList().map { list -> [list] })
+        .combine(
+            summaries
+                .mix(task_reports, collected.summary)
+                .flatten()
+                .map { path -> taskOfReport(path) }
+                .toList()
+                .map { list -> [list] }
+        )
         .map { all -> all.dropRight(1) - all.last() }
 
     report = REPORT(
@@ -164,7 +174,9 @@ workflow READ_LABELLED {
 
     main:
     checked = CHECK_MODELS(models, [], encoders, stateOf([models]), codeOf('check_models.py', ['bundle']))
-    card = checked.json.map { json -> new groovy.json.JsonSlurperClassic().parseText(json.getText('UTF-8')) + [classifier: [chunk_length: options.chunk_length]] }
+    card = checked.json.map { json ->
+        new groovy.json.JsonSlurperClassic().parseText(json.getText('UTF-8')) + [classifier: [chunk_length: options.chunk_length]]
+    }
     front = EMBED_FRAMES(batches, models, card, reading + [''], options, gpus)
     tables = front.tables
     embeddings = front.embeddings
@@ -180,6 +192,12 @@ workflow READ_LABELLED {
 /** [open, longest or every, residues of the shortest stretch to be read]: as asked for, else as the classifier was trained. */
 def stretchesOf(card, Map options) {
     return [options.frames == 'auto' ? card.frames : options.frames, options.min_stretch ?: card.min_stretch]
+}
+
+/** What SCREEN takes of a batch: names, how many files each sample has, these, the genetic code. */
+def toScreen(List batch) {
+    def (names, fasta, codes) = batch.transpose()
+    return [names, fasta*.size(), fasta.flatten(), codes[0]]
 }
 
 /** Nothing is left out of samples whose screening failed. */

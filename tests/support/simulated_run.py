@@ -18,7 +18,7 @@ import pyarrow as pa
 from virnucpro.calling.calls import call_chunks, call_sequences, deciding
 from virnucpro.calling.sample import Sample
 from virnucpro.calling.scoring import Scores
-from virnucpro.calling.summary import summarise
+from virnucpro.calling.summary import Summary
 from virnucpro.embedding import report as task_reports
 from virnucpro.embedding.shards import Shard
 from virnucpro.formats import FRAMES, frame_key
@@ -77,10 +77,16 @@ def summary(sample: str, virus=0, other=0, no_open_frame=0, too_short=0, failed=
     keys = frame_key(np.flatnonzero(is_open), 0)
     p = np.array(score, dtype=np.float32)[of[is_open]] if score else np.zeros(0, dtype=np.float32)
     manifest = {"state": "ok", "reason": "", "files": [f"{sample}.fasta.gz"], "bases": sum(length), "stretches": 0}
-    made = Sample(sample, manifest | {"chunk_length": CHUNK}, sequences, table, keys)
+    manifest |= {"chunk_length": CHUNK, "sequences": total, "chunks": len(of), "frames": len(keys)}
+    made = Sample(sample, manifest, sequences, table, keys)
     scores = Scores(keys, np.stack([1 - p, p], axis=1))
     called = call_chunks(made, scores)
-    return summarise(made, call_sequences(made, deciding(called), 0.5), called, scores, 0.5, ["virnucpro_500"]) | more
+    calls = call_sequences(made, deciding(called), 0.5)
+    told = Summary(sample, manifest, ["virnucpro_500"])
+    told.add_calls(calls, called, scores)
+    told.add_sequences(calls)
+    told.check()
+    return told.content(0.5) | more
 
 
 def plan(samples: list[str], tasks=4, frames=1000, tokens_per_frame=(130, 168), weight="tokens") -> dict:

@@ -25,7 +25,7 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class Rows:
+class ChunkRows:
     """Chunks with what is read of them: ordered by sequence, cut and number."""
 
     owner: np.ndarray  # int64 [chunks], which of the block's records
@@ -60,7 +60,7 @@ class Rows:
         is_open[self.frames.chunk[~self.frames.stretch]] = True
         return self.owner[is_open & (self.cut == 0)]
 
-    def with_more(self, more: list["Rows"]) -> "Rows":
+    def with_more(self, more: list["ChunkRows"]) -> "ChunkRows":
         """These rows and others, in order."""
         parts = [self, *more]
         columns = [
@@ -71,12 +71,12 @@ class Rows:
         place[order] = np.arange(len(order))
         offsets = np.cumsum([0, *(len(p.owner) for p in parts)])
         frames = [p.frames._replace(chunk=place[p.frames.chunk + o]) for p, o in zip(parts, offsets[:-1], strict=True)]
-        return Rows(*(c[order] for c in columns), merged(frames))
+        return ChunkRows(*(c[order] for c in columns), merged(frames))
 
 
 def windows(
     block: bytes, lengths: np.ndarray, wanted: np.ndarray, cut: Cut, codes: np.ndarray, index: int = 0
-) -> Iterator[tuple[Rows, np.ndarray]]:
+) -> Iterator[tuple[ChunkRows, np.ndarray]]:
     """The chunks of a block of sequences, a window of about BLOCK_BASES at a time, so that a chromosome takes no more
     memory; with each window the sequences that end in it.
 
@@ -86,7 +86,7 @@ def windows(
     for part, origin, bases, ended in _spans(block, lengths, wanted, cut.length):
         found = frames_of(bases, part, origin, cut.read, cut.min_stretch, codes[part.owner])
         cuts = np.full(len(part.owner), index, dtype=np.uint8)
-        yield Rows(part.owner, cuts, *part[1:], found), ended
+        yield ChunkRows(part.owner, cuts, *part[1:], found), ended
 
 
 def _spans(
@@ -119,7 +119,9 @@ def open_chunks(
     return count
 
 
-def cut_once_more(block: bytes, lengths: np.ndarray, records: np.ndarray, cut: Cut, codes: np.ndarray) -> list[Rows]:
+def cut_once_more(
+    block: bytes, lengths: np.ndarray, records: np.ndarray, cut: Cut, codes: np.ndarray
+) -> list[ChunkRows]:
     """All chunks of some `records` (int64) of a block at the second classifier's length; block, lengths, codes: as
     above."""
     wanted = np.isin(np.arange(len(lengths)), records)

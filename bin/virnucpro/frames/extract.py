@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from virnucpro import formats
 from virnucpro.errors import InputError
-from virnucpro.frames.cuts import Cut, Rows, cut_once_more, windows
+from virnucpro.frames.cuts import ChunkRows, Cut, cut_once_more, windows
 from virnucpro.frames.fasta import Record, digest, read_fasta
 from virnucpro.frames.recoding import better_codes, chosen_codes
 from virnucpro.frames.records import batches, unscorable
@@ -149,7 +149,7 @@ class _Extraction:
             better = better_codes(block, lengths, scored, opened, self.first.length, codes)
         self._write_sequences(file, records, verdicts, lengths, digests, chunks, np.where(scored, codes, 0), better)
 
-    def _write_rows(self, records: list[Record], rows: Rows) -> None:
+    def _write_rows(self, records: list[Record], rows: ChunkRows) -> None:
         """Chunks with their frames."""
         found = rows.frames
         owners, numbers = rows.owner[found.chunk].tolist(), rows.number[found.chunk].tolist()

@@ -36,14 +36,6 @@ class NotChecked(Exception):
         self.remedy = remedy
 
 
-class Failure(Exception):
-    """A check did not hold: in what, and what to do."""
-
-    def __init__(self, reason: str, remedy: str = "", numbers: dict | None = None):
-        super().__init__(reason)
-        self.remedy, self.numbers = remedy, numbers or {}
-
-
 def guarded(check: str, subject: str, run: Callable[[], list[Result]]) -> list[Result]:
     """What `run` found; whatever it raises is one line, so that the rest can be checked all the same."""
     try:
@@ -56,8 +48,6 @@ def fault(check: str, subject: str, e: Exception) -> Result:
     """An exception as a line."""
     if isinstance(e, NotChecked):
         return Result(check, subject, NOT_CHECKED, str(e), remedy=e.remedy)
-    if isinstance(e, Failure):
-        return Result(check, subject, FAILED, str(e), e.numbers, e.remedy)
     if isinstance(e, CudaFault):
         return Result(check, subject, FAILED, str(e), remedy=OTHER_DEVICE)
     if isinstance(e, VirnucproError):

@@ -3,10 +3,11 @@
 
 Labelled sequences of genomes that the classifiers have not seen are cut into pieces and called by the pipeline's own
 scripts in each way: open frames alone (VirNucPro's way), with a second classifier for what the first cannot read, with
-the longest stretch without a stop, with both. AUROC is over all pieces, one without an answer counts as 0.5; its
-interval is over genomes. Sensitivity and specificity are those at a score of 0.5; no answer calls nothing.
+the longest stretch without a stop, with both; and by a classifier that was trained on stretches. AUROC is over all
+pieces, one without an answer counts as 0.5; its interval is over genomes. Sensitivity and specificity are those at a
+score of 0.5; no answer calls nothing.
 
-    benchmarks/answers.py --models DIR --classifier A,B --virus virus.fa.gz --others host.fa.gz
+    benchmarks/answers.py --models DIR --classifier A,B --trained C --virus virus.fa.gz --others host.fa.gz
 """
 
 import argparse
@@ -31,6 +32,7 @@ def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--models", required=True, type=Path, help="the model bundle")
     p.add_argument("--classifier", required=True, help="its name in the bundle, and a second one's after a comma")
+    p.add_argument("--trained", type=Path, help="folder of a classifier trained on stretches, of the same encoders")
     p.add_argument("--virus", required=True, nargs="+", type=Path, help="FASTA files of viruses")
     p.add_argument("--others", required=True, nargs="+", type=Path, help="FASTA files of others")
     p.add_argument("--lengths", type=int, nargs="+", default=[500, 1000, 3000], help="bases [%(default)s]")
@@ -47,17 +49,24 @@ def main() -> None:
             ways[f"both, from {least} residues"] = ([first, *second], "longest", least)
     if first.frames not in ("open", "longest"):
         ways[f"{first.frames}, as on its card"] = ([first], None, None)
+    if a.trained:
+        trained = read_classifier(a.trained)
+        ways[f"{trained.frames}, trained on them ({trained.name})"] = ([trained], None, None)
     print("| bases | what is read | pieces | no answer | of viruses | AUROC | sensitivity | specificity |")
-    print("|---|---|---|---|---|---|---|---|")
-    for length in sorted(a.lengths):
-        for way, (classifiers, frames, least) in ways.items():
-            with tempfile.TemporaryDirectory() as folder:
-                pieces = cut(a.virus, a.others, length, Path(folder) / "in.fa")
-                work = Path(folder)
-                table = called(
-                    pieces.fasta, a.models, classifiers, work, frames=frames, min_stretch=least, device=a.device
-                )
-                print(f"| {length:,} | {way} | {row(pieces, table['virus_score'].to_list())} |", flush=True)
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+    for way, (classifiers, frames, least) in ways.items():
+        with tempfile.TemporaryDirectory() as folder:
+            work = Path(folder)
+            # All lengths in one go: what chunks they share is embedded once.
+            pieces = [cut(a.virus, a.others, length, work / f"{length}.fa") for length in sorted(a.lengths)]
+            (work / "in.fa").write_bytes(b"".join(p.fasta.read_bytes() for p in pieces))
+            table = called(
+                work / "in.fa", a.models, classifiers, work, frames=frames, min_stretch=least, device=a.device
+            )
+        scores = table["virus_score"].to_list()
+        for length, of in zip(sorted(a.lengths), pieces, strict=True):
+            mine, scores = scores[: len(of.label)], scores[len(of.label) :]
+            print(f"| {length:,} | {way} | {row(of, mine)} |", flush=True)
 
 
 def row(pieces: Pieces, scores: list[float | None]) -> str:

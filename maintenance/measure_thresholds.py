@@ -30,11 +30,10 @@ def main() -> None:
     a = p.parse_args()
     folder = a.models / "classifiers" / a.classifier
     card = read_classifier(folder)
-    found = {}
-    for length in sorted(a.lengths):
-        with tempfile.TemporaryDirectory() as work:
-            found[length] = measure(card, a.models, a.virus, a.others, length, a.device, Path(work))
-        print(f"{length:,} bases: {found[length]['virus']:,} viruses, {found[length]['others']:,} others", flush=True)
+    with tempfile.TemporaryDirectory() as work:
+        found = measure(card, a.models, a.virus, a.others, sorted(a.lengths), a.device, Path(work))
+    for length, entry in found.items():
+        print(f"{length:,} bases: {entry['virus']:,} viruses, {entry['others']:,} others", flush=True)
     note(folder / CLASSIFIER, found)
     manifest = read_manifest(a.models)
     known = {path: (entry.source, entry.licence) for path, entry in manifest.files.items()}
@@ -42,12 +41,24 @@ def main() -> None:
 
 
 def measure(
-    card: Classifier, models: Path, virus: Sequence[Path], others: Sequence[Path], length: int, device: str, work: Path
-) -> dict[str, object]:
-    """The card's entry for pieces of one length."""
-    pieces = cut(virus, others, length, work / "in.fa")
-    table = called(pieces.fasta, models, [card], work, device=device)
-    return measured(table["virus_score"].to_list(), pieces.label)
+    card: Classifier,
+    models: Path,
+    virus: Sequence[Path],
+    others: Sequence[Path],
+    lengths: Sequence[int],
+    device: str,
+    work: Path,
+) -> dict[int, dict[str, object]]:
+    """The card's entry for pieces of each length. All are called at once: what chunks they share is embedded once."""
+    pieces = {length: cut(virus, others, length, work / f"{length}.fa") for length in lengths}
+    fasta = work / "in.fa"
+    fasta.write_bytes(b"".join(of.fasta.read_bytes() for of in pieces.values()))
+    scores = called(fasta, models, [card], work, device=device)["virus_score"].to_list()
+    found, first = {}, 0
+    for length, of in pieces.items():
+        found[length] = measured(scores[first : first + len(of.label)], of.label)
+        first += len(of.label)
+    return found
 
 
 def note(path: Path, found: dict[int, dict]) -> None:

@@ -34,8 +34,8 @@ class Recipe:
 
 RECIPES = {
     "ensemble": Recipe(learning_rate=1e-3, weight_decay=3e-2, members=8, smoothing=0.1),
-    # VirNucPro's network and rule, trained with an optimiser of today.
-    "single": Recipe(rule="best"),
+    # VirNucPro's network, rule and plain cross entropy, trained with an optimiser of today.
+    "single": Recipe(rule="best", balance=False),
     # As VirNucPro's authors published it (train.py): plain SGD on features as they are.
     "virnucpro": Recipe(
         rule="best",

@@ -25,21 +25,31 @@ def folders(selection):
     return {e.kind: e.folder for e in selection.encoders}
 
 
+@pytest.fixture(scope="module", params=[500, 300])
+def card(root, request):
+    """The card of either classifier."""
+    return check(open_bundle(root / "assets/demo_models"), f"demo_{request.param}", request.param).classifier
+
+
 def test_bundle_is_whole_and_small(root, selection):
     assert [e.kind for e in selection.encoders] == ["dnabert_s", "esm2"]
     assert all(e.weights_sha256 for e in selection.classifier.encoders)
-    files = [p for folder in ("demo_models", "example") for p in (root / "assets" / folder).rglob("*") if p.is_file()]
-    assert sum(p.stat().st_size for p in files) < 6_000_000
+    files = [p for p in (root / "assets/demo_models").rglob("*") if p.is_file()]
+    assert sum(p.stat().st_size for p in files) < 3_000_000
 
 
-def test_card_says_what_it_is_and_what_was_measured(selection):
-    card = selection.classifier
+def test_both_classifiers_read_the_same_encoders(selection, card):
+    assert card.encoders == selection.classifier.encoders and card.frames == "open" and card.rule == "best"
+
+
+def test_card_says_what_it_is_and_what_was_measured(card):
     assert "not for science" in card.purpose.lower()
     assert "random" in card.limits and "NC_001416" in card.training["data"] and "NC_008253" in card.training["data"]
-    for level in ("frame", "chunk", "sequence"):
-        low, high = card.evaluation[level]["auc_95"]
-        assert low <= card.evaluation[level]["auc"] <= high
-        assert card.evaluation[level]["auc"] >= 0.77
+    for size, found in card.evaluation["by_size"].items():
+        low, high = found["auroc_95"]
+        assert low <= found["auroc"] <= high
+        assert found["auroc"] >= (0.8 if size in ("whole sequences", "3000 bases") else 0.65)
+        assert found["auroc"] < found["baseline_auroc"] and "weaker than a model on 4-mers" in card.limits
     assert card.training["test"]["genomes"] >= 100
 
 

@@ -28,7 +28,7 @@ from safetensors.numpy import save_file
 
 from virnucpro.bundle.classifier import read_classifier
 from virnucpro.embedding.shards import Shard
-from virnucpro.embedding.writing import embedding_table, write_embeddings
+from virnucpro.embedding.writing import embedding_table, halved, write_embeddings
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "assets/demo_models/classifiers/demo_500"
@@ -66,10 +66,10 @@ def random_classifier(folder: Path) -> Path:
 
 
 def embed(tables: Path, sample: str, encoders: dict[str, int], out: Path) -> None:
-    """A file for each shard and encoder, as the embedding tasks write them."""
+    """A file for each shard and encoder, as the embedding tasks write them on a GPU."""
     out.mkdir()
     rng = np.random.default_rng(3)
-    pool = {kind: rng.standard_normal((10_000, dim)).astype(np.float32) for kind, dim in encoders.items()}
+    pool = {kind: halved(rng.standard_normal((10_000, dim)).astype(np.float32)) for kind, dim in encoders.items()}
     for shard in json.loads((tables / f"{sample}.manifest.json").read_text(encoding="utf-8"))["shards"]:
         table = pq.read_table(tables / f"{shard['name']}.parquet", columns=["frame_key", "frame_id"])
         read = Shard(shard["name"], table["frame_key"], table["frame_id"], [])
@@ -136,7 +136,7 @@ def main() -> None:
     p.add_argument("--folder", type=Path, help="where the files are written [a temporary folder]")
     p.add_argument("--keep", action="store_true", help="leave them there")
     a = p.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ |= {"OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}  # as the tasks have it
     print(f"Contigs of {3 * CODONS} bases, two open frames each; embeddings of the {a.width} width\n{machine()}\n")
     print("| contigs | stage | wall s | CPU s | memory MB | files | MB |\n" + "|---" * 7 + "|", flush=True)
     with tempfile.TemporaryDirectory(dir=a.folder) as scratch:

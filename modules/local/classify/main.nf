@@ -1,6 +1,6 @@
 process CLASSIFY {
     tag "${samples[0]}${samples.size() > 1 ? " and ${samples.size() - 1} more" : ''}"
-    label 'process_medium'
+    label 'process_low'
 
     input:
     // A batch of samples, how many FASTA files each has, these one sample after another, the folders of
@@ -25,6 +25,8 @@ process CLASSIFY {
     def staged = [fasta].flatten().collect { path -> "${path}" }
     def given = samples.withIndex().collect { sample, i -> "--sample '${sample}' ${staged.drop(files.take(i).sum(0)).take(files[i]).join(' ')}" }
     """
+    # One thread for products of matrices: they are small, and two were no faster.
+    export OPENBLAS_NUM_THREADS=1 POLARS_MAX_THREADS=${task.cpus}
     classify.py ${given.join(' \\\n        ')} \\
         --tables ${tables} --embeddings embeddings --classifier ${classifiers} --min_score ${min_score} \\
         ${prevalence ? "--prevalence ${prevalence}" : ''} ${max_fdr ? "--max_fdr ${max_fdr}" : ''} --out results

@@ -11,14 +11,18 @@ from virnucpro.frames.read_again import read_again
 from virnucpro.packed import Packed
 
 LINE = 80  # bases
+PIECE = 10_000 * LINE  # of a record, at a time: a chromosome has millions of lines
 
 
 class PackedFasta(Packed):
     """A FASTA file in gzip that grows."""
 
-    def add(self, header: str, bases: bytes) -> None:
-        lines = [bases[i : i + LINE] for i in range(0, len(bases), LINE)]
-        self.write(b"\n".join([f">{header}".encode(), *lines, b""]))
+    def add(self, header: str, bases: memoryview) -> None:
+        self.write(f">{header}\n".encode())
+        for begin in range(0, len(bases), PIECE):
+            piece = bytes(bases[begin : begin + PIECE])
+            lines = [piece[i : i + LINE] for i in range(0, len(piece), LINE)]
+            self.write(b"\n".join([*lines, b""]))
 
 
 class FastaFiles(AbstractContextManager):
@@ -52,10 +56,11 @@ class FastaFiles(AbstractContextManager):
         self._expected.extend(sequences.select("id", "digest").iter_rows())
         for number in sequences["sequence"]:
             record = next(self._records)
+            bases = memoryview(record.sequence)
             if header := headers.get(number):
-                self._viruses.add(header, record.sequence)
+                self._viruses.add(header, bases)
             for start, end, header in parts.get(number, ()):
-                self._regions.add(header, record.sequence[start:end])
+                self._regions.add(header, bases[start:end])
 
     def end(self) -> None:
         """InputError where the files hold more."""

@@ -95,13 +95,15 @@ def _trimmed(chunks: pl.DataFrame) -> pl.DataFrame:
     )
     upto = pl.col("at_ends").cum_sum().over("run")
     runs = runs.with_columns(upto.alias("upto"), pl.int_range(pl.len()).over("run").alias("at"))
-    so_far = pl.col("so_far")
     runs = runs.with_columns(pl.col("upto").shift(1).over("run").fill_null(0.0).alias("so_far"))
-    first = pl.when("left").then(pl.col("at").filter(so_far == so_far.min()).max().over("run")).otherwise(0)
+    least = pl.col("so_far") == pl.col("so_far").min()
+    first = pl.when("left").then(pl.col("at").filter(least).max().over("run")).otherwise(0)
     last = pl.when("right").then(pl.col("at").filter(pl.col("upto") == pl.col("upto").max()).min().over("run"))
     runs = runs.with_columns(first.alias("first"), last.otherwise(pl.len().over("run")).alias("last"))
     kept = pl.col("at").is_between("first", "last") | (pl.col("first") > pl.col("last"))
-    return runs.with_columns(pl.col("viral") & kept).drop("at_ends", "left", "right", "upto", "so_far", "at", "first", "last")
+    return runs.with_columns(pl.col("viral") & kept).drop(
+        "at_ends", "left", "right", "upto", "so_far", "at", "first", "last"
+    )
 
 
 def _joined(chunks: pl.DataFrame) -> pl.DataFrame:

@@ -37,17 +37,18 @@ def findClassifiers(models, String given) {
 }
 
 /**
- * Folder of the classifier that is named, or given by its path, else the bundle's only one, or the one that its
- * manifest's folder name stands before: compact_500 of compact_models. Ends the run if there is none.
+ * Folder of the classifier that is named, or given by its path, else the bundle's only one, or the one of 500 bases that
+ * has the name in its manifest: compact_500 of compact, demo_500 of demo. Ends the run if there is none.
  */
 def findClassifier(models, String given) {
-    def wanted = given ?: (models.name == 'compact_models' ? 'compact_500' : null)
     def folder = models.resolve('classifiers')
     def names = folder.isDirectory() ? folder.listFiles().findAll { path -> path.isDirectory() }*.name.sort() : []
-    if (!wanted && names.size() != 1) {
+    def bundle = models.resolve('manifest.yml').readLines().find { line -> line.startsWith('name: ') }
+    def own = names.find { folder_name -> folder_name == "${bundle?.substring(6)?.trim()}_500".toString() }
+    if (!given && !own && names.size() != 1) {
         error("--classifier is needed: the bundle ${models.name} has ${names ? names.join(', ') : 'none'}")
     }
-    def name = wanted ?: names[0]
+    def name = given ?: own ?: names[0]
     if (name in names) {
         return folder.resolve(name)
     }

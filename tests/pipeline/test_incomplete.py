@@ -52,7 +52,7 @@ def test_bad_samples_and_records_fail_alone(nextflow, sheet):
     ):
         assert line in run.text, line
     good = pl.read_csv(run.results / "good/sequences.tsv", separator="\t", quote_char=None)
-    assert good["sequence_id"].to_list() == ["g1", "g1", "<script>alert(1)</script>", "é|/$(x)"]
+    assert good["sequence_id"].to_list() == ["s1_g1", "s2_g1", "<script>alert(1)</script>", "é|/$(x)"]
     assert set(good["state"]) <= {"virus", "other"}
     other = pl.read_csv(run.results / "other/sequences.tsv", separator="\t", quote_char=None)
     assert other["state"].to_list()[1:] == ["failed", "failed"]

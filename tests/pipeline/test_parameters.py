@@ -131,6 +131,7 @@ def test_every_parameter_in_every_way(nextflow, tmp_path, root, schema, way):
     """Each is followed, or the run refuses at once: never is a value shown that another part does not use."""
     (tmp_path / "x.fa").write_text(">a\nACGT\n", encoding="utf-8")
     fixed = {"input": "x.fa", "outdir": "mine", "models": str(root / "assets/demo_models"), "classifier": "demo_500"}
+    fixed["samples_per_task"] = "7"
     values = {n: fixed.get(n, another_value(p)) for n, p in schema.items() if n not in ("workflow", "help")}
     params = "params {\n" + "\n".join(f"    {n} = {json.dumps(v)}" for n, v in values.items()) + "\n}\n"
     args = ["-preview"]

@@ -44,7 +44,7 @@ def test_a_small_machine_runs_and_retries(nextflow, two_samples, root, executor)
     assert asked("EXTRACT_FRAMES") == [("137", "2 GB"), ("74", "4 GB"), ("0", "4 GB")], "a full disk needs no memory"
     for process in ("EMBED_DNABERT_S", "EMBED_ESM2"):
         assert asked(process) == [("137", "5 GB"), ("0", "5 GB")]
-    assert asked("CLASSIFY") == [("0", "5 GB")]
+    assert asked("CLASSIFY") == [("0", "2 GB")]
 
 
 def test_limits_of_a_user_replace_those_of_the_machine(nextflow, two_samples, root):

@@ -16,26 +16,43 @@ def taskLoad() {
  */
 def sampleBatches(List samples, String per_task, String outdir) {
     def by_name = samples.collectEntries { sample -> [sample[0], sample] }
-    def kept = keptBatches(per_task, outdir)
-        .collect { names -> names.findResults { name -> by_name[name] } }
+    def kept = keptBatches(per_task, outdir, by_name.keySet())
+        .collect { names -> names.collect { name -> by_name[name] } }
         .collectMany { batch -> batch.groupBy { _sample, _fasta, code -> code }.values() }
     def known = kept.collectMany { batch -> batch*.first() }.toSet()
     def fresh = samples.findAll { sample -> !(sample[0] in known) }
     return kept + fresh.groupBy { _sample, _fasta, code -> code }.values().collectMany { same -> filled(same, per_task) }
 }
 
-/** The names in each batch of the run before. */
-def keptBatches(String per_task, String outdir) {
+/** Of the names that are there now: the batches that they were in before; whole ones first, then what is left of others. */
+def keptBatches(String per_task, String outdir, names_now) {
+    def before = workflow.resume ? notedBatches(per_task, outdir) : []
+    def (whole, parts) = before.split { names -> names.every { name -> name in names_now } }
+    def found = []
+    def seen = [] as Set
+    (whole.toSorted { names -> -names.size() } + parts.collect { names -> names.findAll { name -> name in names_now } }).each { names ->
+        if (names && !names.any { name -> name in seen }) {
+            found << names
+            seen.addAll(names)
+        }
+    }
+    return found
+}
+
+/** The names in each batch of the runs before, the last one's first. */
+def notedBatches(String per_task, String outdir) {
     def path = batchFile(outdir)
-    def before = workflow.resume && path.exists() ? new groovy.json.JsonSlurper().parse(path) : [:]
-    return before.samples_per_task == per_task ? before.batches : []
+    def before = path.exists() ? new groovy.json.JsonSlurper().parse(path) : [:]
+    return before.samples_per_task == per_task ? before.batches + (before.earlier ?: []) : []
 }
 
 /** Notes the batches for keptBatches of the next run. */
 def noteBatches(List batches, String per_task, String outdir) {
     def path = batchFile(outdir)
     path.parent.mkdirs()
-    path.text = groovy.json.JsonOutput.toJson([samples_per_task: per_task, batches: batches.collect { batch -> batch*.first() }]) + '\n'
+    def now = batches.collect { batch -> batch*.first() }
+    def earlier = notedBatches(per_task, outdir).findAll { names -> !(names in now) }
+    path.text = groovy.json.JsonOutput.toJson([samples_per_task: per_task, batches: now, earlier: earlier]) + '\n'
 }
 
 def batchFile(String outdir) {

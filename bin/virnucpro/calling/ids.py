@@ -84,16 +84,7 @@ def _doubled(hashes: np.ndarray) -> np.ndarray:
     return twice[np.minimum(np.searchsorted(twice, hashes), len(twice) - 1)] == hashes
 
 
-def one_line(text: str) -> str:
-    """A description for a FASTA header, as `shown` has it in tables."""
-    return pl.select(_plain(pl.lit(text))).item()
-
-
 def shown(column: str) -> pl.Expr:
     """A text of the input for a table: control characters as `_`, so that every reader finds the same fields; of one
     that is very long, its beginning."""
-    return _plain(pl.col(column))
-
-
-def _plain(text: pl.Expr) -> pl.Expr:
-    return text.str.replace_all(_CONTROL, "_").str.head(LONGEST_TEXT)
+    return pl.col(column).str.replace_all(_CONTROL, "_").str.head(LONGEST_TEXT)

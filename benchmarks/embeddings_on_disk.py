@@ -85,7 +85,7 @@ def main() -> None:
     card = read_classifier(a.models / "classifiers" / a.classifier)
     with tempfile.TemporaryDirectory() as folder:
         keys, features = embedded(card, a.models, a.fasta, a.frames, Path(folder))
-    mlp = Mlp(card.folder, [card.classes.index(name) for name in card.viral])
+    mlp = Mlp.of(card)
     exact = mlp(features)
     of_chunks = chunk_scores(exact, keys // 6)
     print(f"{machine()}; {card.name}, {len(keys):,} frames of {len(of_chunks):,} chunks\n")

@@ -82,7 +82,7 @@ def main() -> None:
             for precision in PRECISIONS
             for use in classifier.encoders
         }
-    mlp = Mlp(classifier.folder)
+    mlp = Mlp.of(classifier)
     chunks_of = chunk_of(keys)
     scores = {x: mlp(np.concatenate([vectors[x, use.kind] for use in classifier.encoders], axis=1)) for x in PRECISIONS}
     print(

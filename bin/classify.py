@@ -43,12 +43,11 @@ def main() -> None:
 def load(folders: list[Path], min_score: float, prevalence: float | None, max_fdr: float | None) -> Calling:
     """The classifiers, and how to call with them; UsageError where they cannot give rates."""
     cards = [read_classifier(folder) for folder in folders]
-    viral = [cards[0].classes.index(name) for name in cards[0].viral]
     calibrations = [calibration_of(card) for card in cards]
     if max_fdr is not None and None in calibrations:
         bare = cards[calibrations.index(None)].name
         raise UsageError(f"--max_fdr needs calibrated classifiers; {bare} is none, call by --min_score")
-    return Calling(cards, [Mlp(folder, viral) for folder in folders], calibrations, min_score, prevalence, max_fdr)
+    return Calling(cards, [Mlp.of(card) for card in cards], calibrations, min_score, prevalence, max_fdr)
 
 
 def call(files: Files, how: Calling, a: argparse.Namespace) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from pretraining.corpus import CLASSES
-from pretraining.judge import LEAST
+from pretraining.corpus import CLASSES, NONCODING
+from pretraining.figures import VIRAL
+from pretraining.judge import CODING, LEAST
 from pretraining.network import COUNTED, GAPS, Member
 from pretraining.tables import WORDS
 from virnucpro.bundle.classifier import CLASSIFIER, card_text
@@ -15,7 +16,6 @@ from virnucpro.encoders.composition.description import MODEL_TYPE
 
 ENCODER = "compact"
 CHUNK_LENGTHS = (500, 300)
-VIRAL = np.array([1.0, 1.0, 0.0, 0.0])  # which of CLASSES are viruses
 MOST_PARAMETERS, MOST_BYTES = 10_000_000, 20_000_000
 EPS = 1e-5  # of batch norm, PyTorch's default
 
@@ -94,6 +94,7 @@ def write_classifier(folder: Path, network: dict[str, np.ndarray], chunk_length:
         "chunk_length": chunk_length,
         "classes": [c.replace(" ", "_") for c in CLASSES],
         "viral": [c.replace(" ", "_") for c in CLASSES[:2]],
+        "coding": {"class": CLASSES[NONCODING], "slope": CODING.slope, "intercept": CODING.intercept},
         "frames": "every",
         "min_stretch": LEAST,
         "rule": "mean",

@@ -13,8 +13,9 @@ BASES = np.full(256, 4, dtype=np.uint8)  # A, C, G, T: 0 .. 3; all else 4
 BASES[np.frombuffer(b"ACGT", dtype=np.uint8)] = range(4)
 BASES[np.frombuffer(b"acgt", dtype=np.uint8)] = range(4)
 
-CLASSES = ("phage", "other virus", "prokaryote", "eukaryote")
-PHAGE, VIRUS, PROKARYOTE, EUKARYOTE = range(4)
+CLASSES = ("phage", "other virus", "prokaryote", "eukaryote", "noncoding")  # genes of four kinds; no gene
+PHAGE, VIRUS, PROKARYOTE, EUKARYOTE, NONCODING = range(5)
+OF_GENES = CLASSES[:NONCODING]
 
 _VIRAL_GENE = re.compile(rb"GeneID:(\d+)")
 _WHOLE = re.compile(rb"N[CZ]_[^\s:|]+$")  # 181 small viral sequences, complete, not genes

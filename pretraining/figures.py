@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from pretraining import judge
-from pretraining.judge import CHOOSE, Pieces, auroc, interval
-from pretraining.network import logit_of_virus
+from pretraining.corpus import CLASSES, PHAGE, VIRUS
+from pretraining.judge import CHOOSE, CODING, Pieces, auroc, interval
+from pretraining.network import logit_of_coding, logit_of_virus
 from virnucpro.bundle.thresholds import measured
 from virnucpro.calling.calibration import Calibration, probabilities
 
+VIRAL = np.isin(np.arange(len(CLASSES)), (PHAGE, VIRUS)).astype(np.float32)
 SIZES = (3000, 1000, 500, 300)
 CALIBRATED_AT = (3000, 1000, 500)  # as many pieces of each
 FALSE_POSITIVES = (0.01, 0.05)
@@ -20,19 +21,30 @@ SENSITIVITIES = (0.9, 0.95, 0.98, 0.99, 0.995)  # of a screening
 
 @dataclass
 class Scored:
-    """Pieces of one size with their scores as log-odds, and the residues that each rests on."""
+    """Pieces of one size, what the network says of their stretches, and from it a score of each piece."""
 
     pieces: Pieces
-    log_odds: np.ndarray
-    residues: np.ndarray
+    logits: np.ndarray  # float [chunks * 6, classes]
+    log_odds: np.ndarray  # float [pieces], of virus
+    residues: np.ndarray  # int64 [pieces], that it rests on
+
+    def shifted(self, shift: float) -> "Scored":
+        """With `shift` added to the logits of viruses."""
+        return scored(self.pieces, self.logits + shift * VIRAL)
 
 
-def score(folder: Path, size: int, chunk_length: int, logits: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Scored:
-    """Pieces of `size` bases in chunks of `chunk_length`. logits: of peptides and residues, float [n, classes]."""
-    p = judge.pieces(folder, size, chunk_length)
-    found = logits(p.peptide.reshape(-1, p.peptide.shape[2]), p.residues.ravel())
-    residues = np.bincount(p.piece, p.residues.sum(axis=1), minlength=len(p.label))
-    return Scored(p, judge.of_pieces(p, logit_of_virus(found).reshape(p.residues.shape)), residues)
+def score(pieces: Pieces, logits: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Scored:
+    """logits: of peptides and residues, float [n, classes]."""
+    return scored(pieces, logits(pieces.peptide.reshape(-1, pieces.peptide.shape[2]), pieces.residues.ravel()))
+
+
+def scored(p: Pieces, logits: np.ndarray) -> Scored:
+    """Pieces with the logits of their stretches, scored as the pipeline does."""
+    odds, coding = (
+        judge.of_pieces(p, of(logits).reshape(p.residues.shape)) for of in (logit_of_virus, logit_of_coding)
+    )
+    residues = np.bincount(p.piece, p.residues.sum(axis=1), minlength=len(p.label)).astype(np.int64)
+    return Scored(p, logits, np.where(residues > 0, CODING.bounded(odds, coding), 0), residues)
 
 
 def points(scored: dict[int, Scored]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -79,6 +91,11 @@ def figures(scored: Scored, half: int, calibration: Calibration) -> dict[str, ob
     return out
 
 
+def called_virus(scored: Scored) -> float:
+    """The share of the pieces whose score says virus."""
+    return round(float(((scored.log_odds >= 0) & (scored.residues > 0)).mean()), 4)
+
+
 def screening(scored: dict[int, Scored], calibration: Calibration) -> dict[float, dict[int, float]]:
     """For each sensitivity and length the probability that so many viral pieces of the choosing half reach."""
     found = {}
@@ -89,6 +106,23 @@ def screening(scored: dict[int, Scored], calibration: Calibration) -> dict[float
         sensitivity: {size: float(f"{np.quantile(p, 1 - sensitivity):.4g}") for size, p in found.items()}
         for sensitivity in SENSITIVITIES
     }
+
+
+def screened(
+    scored: dict[int, Scored], thresholds: dict[float, dict[int, float]], half: int, calibration: Calibration
+) -> dict[float, dict[int, dict[str, float]]]:
+    """What `screening`'s thresholds do to the pieces of a half: the shares of viruses kept and of others left out."""
+    found = {}
+    for sensitivity, by_size in thresholds.items():
+        found[sensitivity] = {}
+        for size, threshold in by_size.items():
+            s = scored[size]
+            rows = s.pieces.half == half
+            low = (probabilities(calibration(s.log_odds, s.residues), 0.5) < threshold) & (s.residues > 0)
+            virus = s.pieces.label == 1
+            shares = {"viruses_kept": 1 - low[rows & virus].mean(), "others_left_out": low[rows & ~virus].mean()}
+            found[sensitivity][size] = {name: round(float(share), 4) for name, share in shares.items()}
+    return found
 
 
 def thresholds(scored: dict[int, Scored], half: int) -> dict[int, dict]:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pretraining.corpus import BASES
+from pretraining.corpus import BASES, NONCODING
 from pretraining.stretches import longest_of_frames
+from virnucpro.bundle.coding import Coding
 from virnucpro.frames.chunks import chunk
 from virnucpro.training.relatives import families, words
 
@@ -17,6 +18,7 @@ FILES = {"host_tr.fa.gz": 0, "virus_tr.fa.gz": 1}
 CHUNK = 500
 LEAST = 30  # residues of a stretch that is read; with 40, 6 of 12,000 pieces of 500 bases had no answer
 CHOOSE, REPORT = 0, 1
+CODING = Coding(NONCODING, slope=3.0, intercept=-2.5)  # chosen on the choosing half and on CHOOSE of noncoding.py
 
 
 @dataclass
@@ -54,13 +56,27 @@ def fragments(folder: Path) -> tuple[list[str], list[str], np.ndarray, np.ndarra
 def pieces(folder: Path, size: int, chunk_length: int = CHUNK, least: int = LEAST) -> Pieces:
     """All fragments cut into pieces of `size` bases side by side, and these into chunks as a run does."""
     _, sequences, labels, group, half = fragments(folder)
+    codes = [BASES[np.frombuffer(sequence.encode(), dtype=np.uint8)] for sequence in sequences]
+    source, *chunks = cut(codes, size, chunk_length, least)
+    return Pieces(labels[source], group[source], half[source], *chunks)
+
+
+def pieces_of_hosts(codes: np.ndarray, size: int, chunk_length: int = CHUNK, least: int = LEAST) -> Pieces:
+    """One genome's DNA (uint8 [bases], as corpus.BASES has them) in pieces as those of the fragments are."""
+    source, *chunks = cut([codes], size, chunk_length, least)
+    none = np.zeros(len(source), dtype=np.int64)
+    return Pieces(none, none, none, *chunks)
+
+
+def cut(sequences: list[np.ndarray], size: int, chunk_length: int, least: int):
+    """Sequences (uint8 [bases]) in pieces of `size` bases, and these in chunks: the sequence of each piece (int64), and
+    of Pieces piece, chunk_length, peptide and residues."""
     source, windows, owner, lengths = [], [], [], []
-    for i, sequence in enumerate(sequences):
-        codes = BASES[np.frombuffer(sequence.encode(), dtype=np.uint8)]
+    for i, codes in enumerate(sequences):
         for first in range(0, len(codes) - size // 2, size):
             part = codes[first : first + size]
-            cut = chunk(np.array([len(part)]), chunk_length)
-            for start, end in zip(cut.start.tolist(), cut.end.tolist(), strict=True):
+            found = chunk(np.array([len(part)]), chunk_length)
+            for start, end in zip(found.start.tolist(), found.end.tolist(), strict=True):
                 window = np.full(chunk_length, 4, dtype=np.uint8)
                 window[: end - start] = part[start:end]
                 windows.append(window)
@@ -69,7 +85,7 @@ def pieces(folder: Path, size: int, chunk_length: int = CHUNK, least: int = LEAS
             source.append(i)
     lengths, source = np.array(lengths), np.array(source)
     peptide, residues, _ = longest_of_frames(np.array(windows), lengths, least)
-    return Pieces(labels[source], group[source], half[source], np.array(owner), lengths, peptide, residues)
+    return source, np.array(owner), lengths, peptide, residues
 
 
 def auroc(score: np.ndarray, label: np.ndarray) -> float:
@@ -93,11 +109,11 @@ def interval(score: np.ndarray, label: np.ndarray, group: np.ndarray, draws: int
     return tuple(float(x) for x in np.percentile(found, [2.5, 97.5]))
 
 
-def of_pieces(p: Pieces, log_odds: np.ndarray) -> np.ndarray:
-    """float [pieces]: mean of the stretches' log-odds, weighted by residues, as the pipeline's rule `mean` has it.
+def of_pieces(p: Pieces, of_stretches: np.ndarray) -> np.ndarray:
+    """float [pieces]: mean of the stretches' values, weighted by residues, as the pipeline's rule `mean` has it.
 
-    0 for a piece without a stretch. log_odds: float [chunks, 6].
+    0 for a piece without a stretch. of_stretches: float [chunks, 6].
     """
     weight = p.residues.astype(float)
-    total = np.bincount(p.piece, (weight * log_odds).sum(axis=1), minlength=len(p.label))
+    total = np.bincount(p.piece, (weight * of_stretches).sum(axis=1), minlength=len(p.label))
     return total / np.maximum(np.bincount(p.piece, weight.sum(axis=1), minlength=len(p.label)), 1)

@@ -1,4 +1,4 @@
-"""The network: features of a stretch to the logits of four classes. Several small ones side by side make one.
+"""The network: features of a stretch to the logits of five classes. Several small ones side by side make one.
 
 One member is Linear, batch norm, ReLU, Linear (the encoder, ending in its share of the embedding), then Linear, batch
 norm, ReLU, Linear (the classifier). Members train apart, each on a part of the stretches drawn for it, and are joined
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from pretraining.corpus import CLASSES, EUKARYOTE, PHAGE, PROKARYOTE, VIRUS
+from pretraining.corpus import CLASSES, EUKARYOTE, NONCODING, PHAGE, PROKARYOTE, VIRUS
 from pretraining.stages import say
 from virnucpro.encoders.composition.description import RESIDUES
 
@@ -53,7 +53,7 @@ def features(counts: np.ndarray, residues: np.ndarray, statistics: np.ndarray) -
 class Recipe:
     """How one member is trained."""
 
-    hidden: int = 192
+    hidden: int = 256
     embedding: int = 16
     head: int = 128
     dropout: float = 0.3
@@ -61,7 +61,7 @@ class Recipe:
     decay: float = 1e-2
     batch: int = 512
     smoothing: float = 0.05
-    share: float = 1.0  # of the stretches, drawn for this member
+    share: float = 0.5  # of the stretches, drawn for this member
 
 
 class Member(nn.Module):
@@ -87,8 +87,13 @@ def logit_of_virus(logits: np.ndarray) -> np.ndarray:
     return np.logaddexp(logits[:, PHAGE], logits[:, VIRUS]) - np.logaddexp(logits[:, PROKARYOTE], logits[:, EUKARYOTE])
 
 
+def logit_of_coding(logits: np.ndarray) -> np.ndarray:
+    """float [n]: of the four kinds of genes together against DNA that codes for nothing."""
+    return np.logaddexp.reduce(logits[:, :NONCODING], axis=1) - logits[:, NONCODING]
+
+
 def train_member(data: dict[str, np.ndarray], recipe: Recipe, seed: int) -> Member:
-    """Train one member, once over its share of the stretches. data: counts, residues, statistics, kind, arrays by row.
+    """Train one member, once over its share of the stretches. data: peptide, residues, statistics, kind, by row.
 
     The composition's scale is left as it is; the statistics are standardised.
     """
@@ -108,7 +113,7 @@ def train_member(data: dict[str, np.ndarray], recipe: Recipe, seed: int) -> Memb
     running = 0.0
     for step in range(steps):
         at = np.sort(rows[step * recipe.batch : (step + 1) * recipe.batch])
-        x = features(data["counts"][at], data["residues"][at], data["statistics"][at])
+        x = features(count_residues(data["peptide"][at]), data["residues"][at], data["statistics"][at])
         kind = torch.from_numpy(data["kind"][at].astype(np.int64))
         loss = loss_of(member(torch.from_numpy(x)), kind)
         optimiser.zero_grad()
@@ -119,14 +124,6 @@ def train_member(data: dict[str, np.ndarray], recipe: Recipe, seed: int) -> Memb
         if step % 1000 == 999:
             say(f"seed {seed}: {step + 1:,} of {steps:,} steps, loss {running:.3f}")
     return member.eval()
-
-
-def counted(peptides: np.ndarray) -> np.ndarray:
-    """count_residues of many, a block at a time."""
-    out = np.empty((len(peptides), COUNTED), dtype=np.uint8)
-    for first in range(0, len(peptides), BLOCK):
-        out[first : first + BLOCK] = count_residues(peptides[first : first + BLOCK])
-    return out
 
 
 def save_member(path: Path, member: Member) -> None:

@@ -5,15 +5,26 @@ from pathlib import Path
 
 import numpy as np
 
-from pretraining import choose
-from pretraining.corpus import CLASSES, EUKARYOTE, PHAGE, PROKARYOTE, VIRUS, Genes, read_markers
+from pretraining import choose, noncoding
+from pretraining.corpus import (
+    CLASSES,
+    EUKARYOTE,
+    NONCODING,
+    OF_GENES,
+    PHAGE,
+    PROKARYOTE,
+    VIRUS,
+    Genes,
+    read_markers,
+)
 from pretraining.related import WORD, fasta_records, hits, words_of_bases
 from pretraining.windows import Drawer
 
 SEED = 20261127
 FOLDS = 5
 # Windows drawn of each class, and how many bases of one genome count at most: no genome fills a class.
-DRAWN = {PHAGE: 135_000, VIRUS: 80_000, PROKARYOTE: 240_000, EUKARYOTE: 40_000}
+DRAWN = {PHAGE: 800_000, VIRUS: 480_000, PROKARYOTE: 1_440_000, EUKARYOTE: 240_000}
+NONCODING_TIMES = 2.4  # as many windows without genes as noncoding.py says
 MOST = {PHAGE: 60e3, VIRUS: 60e3, PROKARYOTE: 60e3, EUKARYOTE: 1e9}
 
 _began = time.monotonic()
@@ -37,7 +48,7 @@ def compare(markers: Path, judging: Path, work: Path) -> Path:
     if path.exists():
         return path
     genes, names = read_markers(markers)
-    say(f"{len(names):,} genes, " + ", ".join(f"{(genes.kind == k).sum():,} {c}" for k, c in enumerate(CLASSES)))
+    say(f"{len(names):,} genes, " + ", ".join(f"{(genes.kind == k).sum():,} {c}" for k, c in enumerate(OF_GENES)))
     words = words_of_bases(list(fasta_records(judging)))
     say(f"{len(words.words):,} different 31-mers of judging genomes")
     shared = hits(genes.codes, genes.offsets, words, WORD, 2, 4)
@@ -72,19 +83,26 @@ def gather(markers: Path, compared: Path, work: Path) -> Path:
     return path
 
 
-def draw(genes_file: Path, work: Path) -> Path:
+def draw(genes_file: Path, packages: Path, work: Path) -> Path:
     """windows.npz: stretches of windows of all classes, with class and fold."""
     path = work / "windows.npz"
     if path.exists():
         return path
     with np.load(genes_file) as z:
         genes, fold = Genes(*(z[name] for name in ("codes", "offsets", "place", "kind", "genome", "whole"))), z["fold"]
-    drawer = Drawer(genes, np.ones(len(genes.kind), dtype=bool), np.random.default_rng(SEED))
+    rng = np.random.default_rng(SEED)
+    drawer = Drawer(genes, np.ones(len(genes.kind), dtype=bool), rng)
     parts = []
-    for kind, name in enumerate(CLASSES):
+    for kind, name in enumerate(OF_GENES):
         part = drawer.draw(np.flatnonzero(genes.kind == kind), DRAWN[kind], MOST[kind])
         gene = part.pop("gene")
         parts.append(part | {"kind": genes.kind[gene], "fold": fold[gene].astype(np.int8)})
         say(f"{DRAWN[kind]:,} windows of {name}: {len(gene):,} stretches")
+    part = noncoding.draw(packages, rng, NONCODING_TIMES)
+    number = len(part["residues"])
+    # No table has seen these: they are described by any.
+    of = {"kind": np.full(number, NONCODING, dtype=np.int8), "fold": rng.integers(0, FOLDS, number).astype(np.int8)}
+    parts.append(part | of)
+    say(f"windows of {CLASSES[NONCODING]} DNA: {number:,} stretches")
     save(path, **{name: np.concatenate([p[name] for p in parts]) for name in parts[0]})
     return path

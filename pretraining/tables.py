@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pretraining.choose import translated
-from pretraining.corpus import CLASSES, EUKARYOTE, PHAGE, PROKARYOTE, VIRUS, Genes
+from pretraining.corpus import EUKARYOTE, OF_GENES, PHAGE, PROKARYOTE, VIRUS, Genes
 from pretraining.stages import FOLDS, save, say
 from virnucpro.encoders.composition.description import RESIDUES, Words
 from virnucpro.encoders.composition.features import word_statistics
@@ -30,17 +30,17 @@ BLOCK = 1 << 23  # residues
 
 
 def count(genes_file: Path, work: Path) -> Path:
-    """counts.npz: of each form of words int32 [FOLDS, classes, words]."""
+    """counts.npz: of each form of words int32 [FOLDS, classes of genes, words]."""
     path = work / "counts.npz"
     if path.exists():
         return path
     z = np.load(genes_file)
     genes = Genes(z["codes"], z["offsets"], z["place"], z["kind"], z["genome"], z["whole"])
     residues, fold = translated(genes), z["fold"]
-    group = np.where(genes.whole, -1, fold * len(CLASSES) + genes.kind)  # a whole virus is not one frame
+    group = np.where(genes.whole, -1, fold * len(OF_GENES) + genes.kind)  # a whole virus is not one frame
     sizes, order = np.diff(residues.offsets), np.argsort(group, kind="stable")
-    counts = {name: np.zeros((FOLDS * len(CLASSES), w.number), dtype=np.int32) for name, w in WORDS.items()}
-    for number in range(FOLDS * len(CLASSES)):
+    counts = {name: np.zeros((FOLDS * len(OF_GENES), w.number), dtype=np.int32) for name, w in WORDS.items()}
+    for number in range(FOLDS * len(OF_GENES)):
         rows = order[np.searchsorted(group[order], number) : np.searchsorted(group[order], number, side="right")]
         ends = np.cumsum(sizes[rows] + 1)
         for part in np.split(rows, np.searchsorted(ends, np.arange(BLOCK, ends[-1] if len(ends) else 0, BLOCK))):
@@ -49,8 +49,8 @@ def count(genes_file: Path, work: Path) -> Path:
                 if len(codes) > words.places[-1]:
                     index, known = words.index(codes)
                     counts[name][number] += np.bincount(index[known], minlength=words.number).astype(np.int32)
-        say(f"words of fold {number // len(CLASSES) + 1}, {CLASSES[number % len(CLASSES)]}: {len(rows):,} genes")
-    save(path, **{name: c.reshape(FOLDS, len(CLASSES), -1) for name, c in counts.items()})
+        say(f"words of fold {number // len(OF_GENES) + 1}, {OF_GENES[number % len(OF_GENES)]}: {len(rows):,} genes")
+    save(path, **{name: c.reshape(FOLDS, len(OF_GENES), -1) for name, c in counts.items()})
     return path
 
 

@@ -8,9 +8,40 @@ from pretraining.stretches import longest_of_frames, reversed_windows
 WIDTH = 500  # bases
 SHORT, EXACT = 0.15, 0.15  # shares of windows of 150 to 499 bases, and of 300, the other length of chunks
 SPACER = 60  # bases between genes: 0 to one less, the reversed beginning of the gene before
-LEAST = 40  # residues of a stretch
+LEAST = 30  # residues of a stretch
 KEPT = 2  # stretches of a window: the longest ones of two frames
 BLOCK = 20_000  # windows
+
+
+def drawn_lengths(number: int, rng: np.random.Generator) -> np.ndarray:
+    """int64 [number], bases of each window."""
+    lengths = np.where(rng.random(number) < SHORT, rng.integers(150, WIDTH, number), WIDTH)
+    return np.where(rng.random(number) < EXACT, 300, lengths)
+
+
+def flipped(windows: np.ndarray, lengths: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The windows, half of them from the other strand, and which (bool)."""
+    flip = rng.random(len(windows)) < 0.5
+    return np.where(flip[:, None], reversed_windows(windows, lengths), windows), flip
+
+
+def finished(windows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Windows of full width as training sees them, some shortened, on either strand; and their lengths."""
+    lengths = drawn_lengths(len(windows), rng)
+    windows = np.where(np.arange(windows.shape[1]) < lengths[:, None], windows, 4).astype(np.uint8)
+    return flipped(windows, lengths, rng)[0], lengths
+
+
+def stretches_of(windows: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of the KEPT longest stretches of each window, a row each: peptide (uint8 [n, residues]), residues (int16), the
+    window (int64) and the base at its middle (int64)."""
+    peptide, residues, first = longest_of_frames(windows, lengths, LEAST)
+    frame = np.arange(6)
+    middle = 3 * first + frame % 3 + 3 * residues // 2
+    middle = np.where(frame < 3, middle, lengths[:, None] - 1 - middle)
+    rank = np.argsort(np.argsort(-residues, axis=1, kind="stable"), axis=1)
+    found = (residues >= LEAST) & (rank < KEPT)
+    return peptide[found], residues[found].astype(np.int16), np.nonzero(found)[0], middle[found]
 
 
 class Drawer:
@@ -38,28 +69,21 @@ class Drawer:
 
     def _block(self, drawn: np.ndarray) -> dict[str, np.ndarray]:
         windows, gene, lengths = self._cut(drawn)
-        flip = self.rng.random(len(drawn)) < 0.5
-        windows = np.where(flip[:, None], reversed_windows(windows, lengths), windows)
-        peptide, residues, first = longest_of_frames(windows, lengths, LEAST)
-        frame = np.arange(6)
-        middle = 3 * first + frame % 3 + 3 * residues // 2
-        middle = np.where((frame < 3) != flip[:, None], middle, lengths[:, None] - 1 - middle)  # as it was cut
-        gene = np.take_along_axis(gene, np.clip(middle, 0, WIDTH - 1), axis=1)
-        gene = np.where(gene < 0, drawn[:, None], gene)
-        rank = np.argsort(np.argsort(-residues, axis=1, kind="stable"), axis=1)
-        found = (residues >= LEAST) & (rank < KEPT)
+        windows, flip = flipped(windows, lengths, self.rng)
+        peptide, residues, window, middle = stretches_of(windows, lengths)
+        middle = np.where(flip[window], lengths[window] - 1 - middle, middle)  # as it was cut
+        gene = gene[window, np.clip(middle, 0, WIDTH - 1)]
         return {
-            "peptide": peptide[found],
-            "residues": residues[found].astype(np.int16),
-            "gene": gene[found].astype(np.int32),
+            "peptide": peptide,
+            "residues": residues,
+            "gene": np.where(gene < 0, drawn[window], gene).astype(np.int32),
         }
 
     def _cut(self, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Windows, the gene of each base (-1 in spacers) and the windows' lengths."""
         g, rng = self.genes, self.rng
         n = len(drawn)
-        lengths = np.where(rng.random(n) < SHORT, rng.integers(150, WIDTH, n), WIDTH)
-        lengths = np.where(rng.random(n) < EXACT, 300, lengths)
+        lengths = drawn_lengths(n, rng)
         windows, owner = np.full((n, WIDTH), 4, dtype=np.uint8), np.full((n, WIDTH), -1, dtype=np.int32)
         starts = rng.integers(60 - WIDTH, np.maximum(1, g.lengths[drawn] - 30))
         spacers = rng.integers(0, SPACER, size=(n, 16))

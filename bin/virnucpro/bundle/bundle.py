@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from virnucpro.bundle.classifier import CLASSIFIER, Classifier, EncoderUse, read_classifier
@@ -167,6 +167,7 @@ def check(bundle: Bundle, wanted: str, chunk_length: int | None = None) -> Selec
         classifier.classes,
         classifier.viral,
         classifier.rule,
+        classifier.coding and astuple(classifier.coding),
         weights,
         dict(classifier.calibration),
     ]
@@ -180,7 +181,7 @@ def check_second(bundle: Bundle, first: Selection, wanted: str) -> Selection:
     encoders, with the same classes and rule, from shorter chunks."""
     second = check(bundle, wanted)
     one, two = first.classifier, second.classifier
-    facts = [(c.encoders, c.classes, c.viral, c.rule) for c in (one, two)]
+    facts = [(c.encoders, c.classes, c.viral, (c.rule, c.coding)) for c in (one, two)]
     for what, a, b in zip(("encoders", "classes", "viral classes", "rule"), *facts, strict=True):
         if what == "encoders":
             a, b = ([(e.kind, e.name, e.layer) for e in used] for used in (a, b))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from virnucpro.bundle.coding import Coding, read_coding
 from virnucpro.bundle.manifest import NAME, read_yaml
 from virnucpro.bundle.thresholds import read_curves
 from virnucpro.encoders.kinds import KINDS
@@ -51,6 +52,7 @@ class Classifier:
     frames: str = "open"  # one of FRAMES
     min_stretch: int = MIN_STRETCH  # residues
     rule: str = "best"  # VirNucPro's; or mean
+    coding: Coding | None = None  # coding.py; none where no class stands for DNA that codes for nothing
     title: str = ""
     purpose: str = ""
     limits: str = ""
@@ -93,6 +95,12 @@ def read_classifier(folder: Path) -> Classifier:
     rule = raw.get("rule", "best")
     if rule not in RULES:
         raise wrong("rule", f"one of {', '.join(RULES)} is needed")
+    try:
+        coding = read_coding(raw.get("coding"), classes, viral)
+    except ValueError as e:
+        raise ModelError(f"{path}: coding: {e}.") from e
+    if coding is not None and rule != "mean":
+        raise wrong("rule", "a classifier with `coding` needs the rule mean")
     if not isinstance(raw.get("encoders"), list) or not raw["encoders"]:
         raise wrong("encoders", "a list of the encoders in feature order is needed")
     encoders = tuple(encoder_use(path, e) for e in raw["encoders"])
@@ -108,7 +116,8 @@ def read_classifier(folder: Path) -> Classifier:
         raise ModelError(f"{path}: thresholds: {e}.") from e
     texts = {n: str(raw.get(n) or "") for n in ("title", "purpose", "limits", "citation", "licence", "source")}
     cards = {n: raw.get(n) or {} for n in MAPPINGS}
-    return Classifier(folder, raw["name"], length, encoders, classes, viral, frames, stretch, rule, **texts, **cards)
+    facts = (length, encoders, classes, viral, frames, stretch, rule, coding)
+    return Classifier(folder, raw["name"], *facts, **texts, **cards)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -3,9 +3,12 @@
 import numpy as np
 import polars as pl
 
+from virnucpro.bundle.coding import Coding
 from virnucpro.calling.sample import Sample
 from virnucpro.calling.scoring import Scores
 from virnucpro.formats import FRAMES, chunk_of, frame_of
+
+NEIGHBOURS = 5  # chunks on either side
 
 
 def share_of_virus(virus: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -14,16 +17,19 @@ def share_of_virus(virus: np.ndarray, other: np.ndarray) -> np.ndarray:
     return virus / (virus.astype(np.float64) + other)
 
 
-def call_chunks(sample: Sample, scores: Scores, rule: str = "best") -> pl.DataFrame:
+def call_chunks(sample: Sample, scores: Scores, rule: str = "best", coding: Coding | None = None) -> pl.DataFrame:
     """The chunk table with its calls: one row per chunk, in order.
 
     Rule `best`, VirNucPro's: virus where the best virus score of its frames reaches the best score for "others". Its
     `virus_score` is the share of the first in the sum of both: 0.5 and above exactly where that rule says virus. Rule
-    `mean`: the mean log-odds of its frames, weighted by their residues, as a probability. `weight` is what the chunk
+    `mean`: the mean log-odds of its frames (`odds`), weighted by their residues, as a probability; with `coding`
+    (bundle/coding.py; the column has its own mean log-odds) that it codes at all is weighed in, together with its
+    neighbours: 500 bases alone say little of that. `weight` is what the chunk
     counts in its sequence: its bases, or with `mean` the residues read. A chunk of which any frame has no score is
     `failed`: its call could differ from that of an undisturbed run.
     """
     n = sample.chunks.height
+    odds = codes = np.full(n, np.nan)
     chunk = chunk_of(scores.keys)
     virus, other = (np.full(n, np.nan, dtype=np.float32) for _ in range(2))
     frame = np.full(n, -1, dtype=np.int8)
@@ -43,9 +49,17 @@ def call_chunks(sample: Sample, scores: Scores, rule: str = "best") -> pl.DataFr
     if rule == "mean":
         weight = frame_residues(sample)
         total = np.bincount(chunk, weight, minlength=n)
-        odds = np.bincount(chunk[done], (weight * log_odds(scores.probabilities))[done], minlength=n)
-        share = np.divide(odds, total, out=np.full(n, np.nan), where=scored > 0)
-        share, weight = 1 / (1 + np.exp(-share)), total
+
+        def mean(of_frames: np.ndarray) -> np.ndarray:
+            summed = np.bincount(chunk[done], (weight * of_frames)[done], minlength=n)
+            return np.divide(summed, total, out=np.full(n, np.nan), where=scored > 0)
+
+        odds = mean(log_odds(scores.probabilities))
+        if coding is not None:
+            codes = mean(coding.evidence(scores.classes))
+            around = of_neighbourhood(codes, np.where(scored > 0, total, 0), sample.chunks)
+        share = as_probability(odds if coding is None else coding.bounded(odds, around))
+        weight = total
     else:
         share, weight = share_of_virus(virus, other), (sample.chunks["end"] - sample.chunks["start"]).to_numpy()
     share = np.where(scored < opened, np.nan, share)
@@ -56,6 +70,8 @@ def call_chunks(sample: Sample, scores: Scores, rule: str = "best") -> pl.DataFr
         pl.Series("max_p_virus", virus).fill_nan(None),
         pl.Series("max_p_other", other).fill_nan(None),
         pl.Series("virus_score", share).fill_nan(None),
+        pl.Series("odds", odds).fill_nan(None),
+        pl.Series("coding", codes).fill_nan(None),
         pl.Series("weight", weight, dtype=pl.Float64),
         pl.Series("best_frame", frame),
         pl.Series("state", state.tolist(), dtype=pl.String),
@@ -67,6 +83,30 @@ def log_odds(probabilities: np.ndarray) -> np.ndarray:
     """log(virus / other), float64 [frames], of float32 [frames, 2] (other, virus); at most 16 either way."""
     p = np.clip(probabilities.astype(np.float64), 1e-7, 1)
     return np.log(p[:, 1]) - np.log(p[:, 0])
+
+
+def as_probability(odds: np.ndarray) -> np.ndarray:
+    """Of log-odds, float64."""
+    return 1 / (1 + np.exp(-odds))
+
+
+def of_neighbourhood(values: np.ndarray, weight: np.ndarray, chunks: pl.DataFrame) -> np.ndarray:
+    """Mean of each chunk and up to NEIGHBOURS on either side of it in its sequence, by weight; float64 [chunks].
+
+    NaN where none of them has a weight. Added up in the same order wherever a sequence stands, to the same last digit.
+    """
+    group = chunks.select(pl.struct("sequence", "cut").rle_id()).to_series().to_numpy()
+    n = len(values)
+    known = np.where(weight > 0, values, 0) * weight
+    total, weights = np.zeros(n), np.zeros(n)
+    most = min(NEIGHBOURS, n - 1)
+    for step in range(-most, most + 1):
+        here = slice(max(0, -step), n - max(0, step))
+        there = slice(max(0, step), n - max(0, -step))
+        same = group[here] == group[there]
+        total[here] += np.where(same, known[there], 0)
+        weights[here] += np.where(same, weight[there], 0)
+    return np.divide(total, weights, out=np.full(n, np.nan), where=weights > 0)
 
 
 def frame_residues(sample: Sample) -> np.ndarray:
@@ -82,20 +122,25 @@ def deciding(chunks: pl.DataFrame) -> pl.DataFrame:
     return chunks.filter(pl.col("cut") == last) if (chunks["cut"] > 0).any() else chunks
 
 
-def call_sequences(sample: Sample, chunks: pl.DataFrame, min_score: float, rule: str = "best") -> pl.DataFrame:
+def call_sequences(
+    sample: Sample, chunks: pl.DataFrame, min_score: float, rule: str = "best", coding: Coding | None = None
+) -> pl.DataFrame:
     """The sequence table with its calls: one row per input record, in order. chunks: those that are `deciding`.
 
-    virus_score: mean over the scored chunks, by their weight, of theirs; with the rule `mean` of their log-odds. Not of
+    virus_score: mean over the scored chunks, by their weight, of theirs; with the rule `mean` of their log-odds, and
+    with `coding` as for chunks. Not of
     their highest probabilities: they rise with the number of open frames, whatever these say, and sequences without a
     viral chunk reached 0.5 (docs/method.md). A sequence with a failed chunk is `failed`; its score then covers the
     other chunks only. What a small model has left out is `other`, without a score.
     """
     scored = pl.col("state").is_in(["virus", "other"])
-    weight, score = pl.col("weight"), pl.col("virus_score")
-    value = (score.log() - (1 - score).log()) if rule == "mean" else score
-    mean = ((value * weight).filter(scored).sum() / weight.filter(scored).sum()).fill_nan(None)
+    weight = pl.col("weight")
+
+    def mean(name: str) -> pl.Expr:
+        return ((pl.col(name) * weight).filter(scored).sum() / weight.filter(scored).sum()).fill_nan(None)
+
     per_sequence = chunks.group_by("sequence", maintain_order=True).agg(
-        (1 / (1 + (-mean).exp()) if rule == "mean" else mean).alias("virus_score"),
+        *(mean(name) for name in ("virus_score", "odds", "coding")),
         pl.col("max_p_virus").filter(scored).max().cast(pl.Float64),
         scored.sum().alias("chunks_scored"),
         (pl.col("state") == "virus").sum().alias("chunks_virus"),
@@ -110,6 +155,10 @@ def call_sequences(sample: Sample, chunks: pl.DataFrame, min_score: float, rule:
         pl.col("cut").max(),
         pl.col("reason").drop_nulls().first().alias("chunk_reason"),
     )
+    if rule == "mean":
+        odds = per_sequence["odds"].to_numpy()
+        odds = odds if coding is None else coding.bounded(odds, per_sequence["coding"].to_numpy())
+        per_sequence = per_sequence.with_columns(pl.Series("virus_score", as_probability(odds)).fill_nan(None))
     counts = [c for c in per_sequence.columns if c.startswith(("chunks", "bases_"))]
     called = (
         sample.sequences.drop("chunks")
@@ -135,7 +184,7 @@ def call_sequences(sample: Sample, chunks: pl.DataFrame, min_score: float, rule:
     read = evidence_of(pl.col("open_read"), pl.col("stretch_read"))
     evidence = pl.when(pl.col("state") == "screened").then(pl.lit("screened")).otherwise(read)
     return called.with_columns(state.alias("state"), reason.alias("reason"), evidence.alias("evidence")).drop(
-        "chunk_reason", "open_read", "stretch_read"
+        "chunk_reason", "open_read", "stretch_read", "odds", "coding"
     )
 
 

@@ -20,7 +20,7 @@ class Model:
     viral_bases: float = 20_000  # expected length of a viral stretch of a longer sequence
     other_bases: float = 200_000  # and of what lies between two
     shift: float = 0.25  # added to a score's log-odds: what a chunk with a score of 0.5 speaks for a virus
-    ends: float = 0.0  # the same at a region's ends: to find a region takes less than to say how far it goes
+    ends: float = 0.1  # the same at a region's ends: to find a region takes less than to say how far it goes
     most: float = 3.0  # log-odds that a single chunk may speak for either side
 
 

@@ -86,9 +86,9 @@ class _Scoring:
         card = self.how.cards[0]
         scores = scorer.score(block)
         ids = block.sequences["sequence_id"].gather(block.chunks["sequence"])
-        chunks = call_chunks(block, scores, card.rule).with_columns(ids)
+        chunks = call_chunks(block, scores, card.rule, card.coding).with_columns(ids)
         decisive = deciding(chunks)
-        sequences = call_sequences(block, decisive, self.how.min_score, card.rule)
+        sequences = call_sequences(block, decisive, self.how.min_score, card.rule, card.coding)
         self.odds.append(calibrated_odds(sequences, self.how.calibrations))
         self.viruses += int((sequences["state"] == "virus").sum())
         self.summary.add_calls(sequences, chunks, scores)

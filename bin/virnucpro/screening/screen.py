@@ -57,7 +57,7 @@ class Screen:
             )
         self.name, self.card, self._calibration = card.name, card.screening, calibration
         self._cut = Cut(card.chunk_length, card.frames, card.min_stretch)
-        self._mlp = Mlp(classifier, [card.classes.index(name) for name in card.viral])
+        self._mlp, self._coding = Mlp.of(card), card.coding
         self._encoder = load(encoder)
 
     def probabilities(self, records: list[Record], genetic_code: int | None = 1) -> np.ndarray:
@@ -69,17 +69,23 @@ class Screen:
         wanted = np.array([unscorable(r) is None for r in records], dtype=bool)
         block = b"".join(r.sequence for r in records)
         codes = chosen_codes(block, lengths, wanted, self._cut.length, genetic_code)
-        odds, read = np.zeros(len(records)), np.zeros(len(records))
+        odds, coding, read = (np.zeros(len(records)) for _ in range(3))
         for rows, _ in windows(block, lengths, wanted, self._cut, codes):
             peptides = [peptide.decode() for peptide in rows.frames.peptides]
             residues = np.array([len(p) for p in peptides], dtype=np.float64)
             owner = rows.owner[rows.frames.chunk]
             if len(peptides):
-                odds += np.bincount(owner, residues * log_odds(self._mlp(self._encoder(peptides))), len(records))
+                two, classes = self._mlp.both(self._encoder(peptides))
+                odds += np.bincount(owner, residues * log_odds(two), len(records))
+                if self._coding is not None:
+                    coding += np.bincount(owner, residues * self._coding.evidence(classes), len(records))
                 read += np.bincount(owner, residues, len(records))
         found = np.full(len(records), np.nan)
         some = read > 0
-        found[some] = probabilities(self._calibration(odds[some] / read[some], read[some]), 0.5)
+        odds = odds[some] / read[some]
+        if self._coding is not None:
+            odds = self._coding.bounded(odds, coding[some] / read[some])
+        found[some] = probabilities(self._calibration(odds, read[some]), 0.5)
         return found
 
 

@@ -32,7 +32,7 @@ def judged_pieces(
     family, side, label, probability.
     """
     card = read_classifier(folder)
-    mlp = Mlp(folder, [card.classes.index(name) for name in card.viral])
+    mlp = Mlp.of(card)
     pieces, frames = [], []
     for sample in split["sample"].unique(maintain_order=True).to_list():
         truth = split.filter(pl.col("sample") == sample).select(
@@ -46,7 +46,7 @@ def judged_pieces(
 
 def _of_sample(sample: Sample, truth: pl.DataFrame, card: Classifier, mlp: Mlp, embeddings: Path):
     scores = score(sample, embeddings, [mlp], [e.kind for e in card.encoders])
-    chunks = call_chunks(sample, scores, card.rule)
+    chunks = call_chunks(sample, scores, card.rule, card.coding)
     judged = truth.filter(pl.col("side").is_in(JUDGED))
     chunks = chunks.with_row_index("row").join(
         judged.select("sequence"), on="sequence", how="semi", maintain_order="left"
@@ -88,6 +88,7 @@ def _called(sample: Sample, chunks: pl.DataFrame, many: int, card: Classifier) -
         of.with_columns(pl.col("piece").alias("sequence")),
         0.5,
         card.rule,
+        card.coding,
     )
     ids = sample.sequences["id"].gather(ends["source"])
     return called.select(

@@ -97,7 +97,7 @@ def check_classifier(classifier: Classifier, subjects: list[Subject], golden: Go
     if classifier.name != golden.classifier:
         words = f"there are golden values for {golden.classifier} alone"
         return [Result(CHECK, classifier.name, NOT_CHECKED, words)]
-    mlp = Mlp(classifier.folder, [classifier.classes.index(name) for name in classifier.viral])
+    mlp = Mlp.of(classifier)
     results = guarded(CHECK, f"{classifier.name}, alone", lambda: [_alone(classifier, mlp, golden)])
     for half in (False, True):
         precisions = {s.name: bench.chosen[s.name] if half else "fp32" for s in subjects}

@@ -73,7 +73,7 @@ def check_classifier(classifier: Classifier, subjects: list[Subject], bench: Ben
     """Scores in each precision against those in fp32."""
     if not any(s.needs_torch for s in subjects):
         return []
-    mlp = Mlp(classifier.folder, [classifier.classes.index(name) for name in classifier.viral])
+    mlp = Mlp.of(classifier)
     chosen = {s.name: bench.chosen[s.name] for s in subjects}
     results = []
     for precision in [p for p in HALVES if all(p in bench.halves[s.name] for s in subjects if s.needs_torch)]:

@@ -48,7 +48,7 @@ def results(root, embedded, out, **how):
     folder, fasta = embedded
     folders = [root / f"assets/compact_models/classifiers/compact_{length}" for length in (500, 300)]
     cards = [read_classifier(folder) for folder in folders]
-    mlps = [Mlp(folder, [cards[0].classes.index(name) for name in cards[0].viral]) for folder in folders]
+    mlps = [Mlp.of(card) for card in cards]
     calibrations = [read_calibration(card.calibration) for card in cards]
     call_sample("s", fasta, folder / "tables", folder / "e", Calling(cards, mlps, calibrations, 0.5, **how), out)
     assert not [path for path in out.iterdir() if path.is_dir()]  # nothing is left of the blocks

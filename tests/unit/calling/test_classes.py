@@ -10,6 +10,7 @@ from models_bundles import write_classifier
 from safetensors.numpy import load_file, save_file
 
 from virnucpro.bundle.classifier import CLASSES, read_classifier
+from virnucpro.bundle.coding import Coding
 from virnucpro.calling.classes import class_of_call, likeliest_classes
 from virnucpro.calling.mlp import Mlp
 from virnucpro.calling.scoring import Scores
@@ -38,6 +39,16 @@ def test_viral_classes_are_summed(tmp_path):
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert mlp.classes == 4 and np.abs(four - expected).max() < 1e-5
     assert np.abs(two - np.stack([expected[:, 2:].sum(1), expected[:, :2].sum(1)], 1)).max() < 1e-5
+
+
+def test_a_class_that_is_neither_counts_for_no_side(tmp_path):
+    write_classifier(tmp_path / "three", features=5, classes=3, seed=2)
+    path = tmp_path / "three/model.safetensors"
+    save_file({k: np.abs(v) if k == "bn1.running_var" else v for k, v in load_file(path).items()}, path)
+    x = np.random.default_rng(1).normal(0, 2, (50, 5)).astype(np.float32)
+    two, three = Mlp(tmp_path / "three", viral=[0], coding=Coding(2, 1.0, 0.0)).both(x)
+    assert np.allclose(two[:, 1], three[:, 0] / three[:, :2].sum(axis=1), atol=1e-6)
+    assert np.allclose(two.sum(axis=1), 1, atol=1e-6) and (three[:, 2] > 0.01).any()
 
 
 def test_the_class_never_contradicts_the_call():

@@ -2,8 +2,11 @@
 
 import gzip
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -46,16 +49,37 @@ def corpus(tmp_path):
             fragments[0] = fragments[0][:1000] + known[:200] + fragments[0][1200:]
         text = "".join(f">{file[0]}{i}#3k#1#3000\n{s}\n" for i, s in enumerate(fragments))
         (judging / file).write_bytes(gzip.compress(text.encode()))
+    nothing(rng, tmp_path / "packages")
     return tmp_path
+
+
+def nothing(rng, packages) -> None:
+    """DNA without genes: files as the other packages have them, and one species' model."""
+    from pretraining.noncoding import _MODELS, CHOOSE, LEARNT, REPORT
+
+    for file in {piece.file for piece in (*LEARNT, *CHOOSE, *REPORT)}:
+        path = packages / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = (">chr\n" + "".join(rng.choice(list("ACGT"), 6000)) + "\n").encode()
+        path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
+    rows = "".join(f"{a}{b}{c}{d}{e}\t0.001\n" for a, b, c, d, e in product("ACGT", repeat=5))
+    for species in ("tomato", "human"):
+        path = packages / _MODELS / species / f"{species}_igenic_probs.pbl"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"[1]\n# k\n[P_ls]\n{rows}[EMISSION]\n{rows}", encoding="utf-8")
 
 
 @pytest.fixture
 def small(monkeypatch):
-    from pretraining import recipe, stages, tables
+    from pretraining import noncoding, recipe, stages, tables
     from pretraining.network import Recipe
 
     monkeypatch.setattr(stages, "DRAWN", dict.fromkeys(range(4), 600))
-    monkeypatch.setattr(recipe, "RECIPE", Recipe(batch=128))
+    monkeypatch.setattr(stages, "NONCODING_TIMES", 0.01)
+    for pieces in ("CHOOSE", "REPORT"):  # what these files have is shorter
+        whole = tuple(replace(p, first=0, last=None) for p in getattr(noncoding, pieces))
+        monkeypatch.setattr(noncoding, pieces, whole)
+    monkeypatch.setattr(recipe, "RECIPE", Recipe(batch=128, share=1.0))
     for name in ("five", "spaced", "six"):
         monkeypatch.delitem(tables.WORDS, name)
 
@@ -72,9 +96,11 @@ def test_from_the_package_to_the_bundle(corpus, small, monkeypatch, capsys):
     assert "NC_900000.1|:1-9\tprokaryote\tshares a 31-mer" in left_out
     found = json.loads((corpus / "work/figures.json").read_text(encoding="utf-8"))
     assert found["500"]["choose"]["3000"]["auroc"] > 0.9 and "report" not in found["500"]
+    assert found["500"]["screened"]["0.99"]["3000"]["viruses_kept"] >= 0.8  # of seven
+    assert set(found["500"]["called_virus"]) == {"human", "fly"}
     for name in ("compact_500", "compact_300"):
         card = read_classifier(corpus / "bundle/classifiers" / name)
-        assert card.chunk_length == int(name[-3:]) and card.calibration
+        assert card.chunk_length == int(name[-3:]) and card.calibration and card.coding
     script = [sys.executable, ROOT / "bin/check_models.py", "--models", corpus / "bundle", "--full"]
     checked = subprocess.run(script, capture_output=True, encoding="utf-8")
     assert checked.returncode == 0, checked.stderr
@@ -87,9 +113,34 @@ def test_from_the_package_to_the_bundle(corpus, small, monkeypatch, capsys):
 def test_what_is_absent_is_named(corpus, monkeypatch, capsys):
     from pretraining.__main__ import main
 
-    for name, text in (("packages", "apt-get download metaphlan2-data"), ("judging", "no part of this project")):
+    absent = (("packages", "apt-get download metaphlan2-data"), ("judging", "no part of this project"))
+    for name, text in absent:
         paths = {n: corpus / n for n in ("packages", "work", "bundle", "judging")} | {name: Path("absent")}
         monkeypatch.setattr(sys, "argv", ["pretraining", *(str(x) for n, p in paths.items() for x in (f"--{n}", p))])
         with pytest.raises(SystemExit):
             main()
         assert text in capsys.readouterr().err
+    shutil.rmtree(corpus / "packages/usr/share/augustus")
+    arguments = [str(x) for n in ("packages", "work", "bundle", "judging") for x in (f"--{n}", corpus / n)]
+    monkeypatch.setattr(sys, "argv", ["pretraining", *arguments])
+    with pytest.raises(SystemExit):
+        main()
+    assert "apt-get download augustus-data" in capsys.readouterr().err
+
+
+def test_made_dna_follows_its_model_and_species_that_judge_have_none(corpus):
+    from pretraining.noncoding import made, models
+
+    assert set(models(corpus / "packages")) == {"tomato"}
+    model = np.full((1, 256, 4), 1e-4)
+    model[0, :, 2] = 1.0  # after whatever, G
+    found = made(model, 200, 300, np.random.default_rng(1))
+    assert (found == 2).mean() > 0.99
+    model = np.zeros((2, 256, 4))
+    for four, base in product(range(256), range(4)):  # after A only C, after C only A, after others either; or G, T
+        model[0, four, base] = (four % 4, base) in ((0, 1), (1, 0)) or (four % 4 > 1 and base < 2)
+        model[1, four, base] = base > 1
+    found = made(model, 400, 300, np.random.default_rng(2))[:, 5:]
+    by = (found < 2).all(axis=1)
+    assert 0.4 < by.mean() < 0.6 and (found[~by] > 1).all()
+    assert (found[by][:, 1:] != found[by][:, :-1]).all()

@@ -74,7 +74,7 @@ def test_windows_hold_neighbours_of_one_genome_and_name_their_genes(markers, rng
     ]
     drawer = Drawer(genes, np.ones(11, dtype=bool), rng)
     found = drawer.draw(np.arange(10), 300, 1e9)
-    assert found["residues"].min() >= 40 and 300 < len(found["residues"]) <= 600
+    assert found["residues"].min() >= 30 and 300 < len(found["residues"]) <= 600
     inside = 0
     for residues, row, gene_of in zip(found["residues"], found["peptide"], found["gene"], strict=True):
         read = "".join(map(chr, row[:residues] + 65))

@@ -33,6 +33,25 @@ def test_the_centre_is_where_both_are_as_likely():
     assert centred(odds, label) == pytest.approx(0.7, abs=0.05)
 
 
+def test_pieces_that_code_for_nothing_are_no_viruses():
+    """By hand: odds for virus of 2 each; one piece codes, one does not."""
+    from pretraining.figures import scored
+    from pretraining.judge import CODING, Pieces
+
+    residues = np.array([[100, 0, 0, 0, 0, 0], [60, 0, 0, 0, 0, 0], [0] * 6])
+    p = Pieces(np.zeros(3), np.zeros(3), np.zeros(3), np.arange(3), np.full(3, 500), None, residues)
+    logits = np.zeros((18, 5))
+    logits[[0, 6]] = [[2.0, -99, 0, -99, -3.0], [2.0, -99, 0, -99, 3.0]]
+    found = scored(p, logits)
+    genes = np.log(np.exp(2) + 1)
+    codes = np.array([genes + 3, genes - 3])
+    expected = -np.log(np.exp(-2) + np.exp(-(CODING.slope * codes + CODING.intercept)))
+    assert found.log_odds.tolist() == pytest.approx([*expected, 0], abs=1e-6)
+    assert found.residues.tolist() == [100, 60, 0] and found.log_odds[0] > 1.9 and found.log_odds[1] < 0
+    more = found.shifted(1.0)  # of viruses alone: the odds of coding change with it
+    assert more.log_odds[0] > found.log_odds[0] + 0.9
+
+
 def test_no_genome_stands_on_both_sides(shared_data):
     from pretraining.judge import fragments
 

@@ -91,7 +91,7 @@ def test_hosts_are_left_out_and_viruses_are_not(compact, pieces):
     )
     out = table.filter("left_out")["id"].to_list()
     hosts = [name for name in out if name.startswith("ecoli")]
-    assert len(hosts) >= 7 and len(out) - len(hosts) <= 2, out  # lambda has genes like its host's
+    assert len(hosts) >= 7 and len(out) - len(hosts) <= 3, out  # lambda has genes like its host's
 
 
 def test_what_is_left_out_is_accounted_for(compact, pieces, tmp_path):

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from pretraining.corpus import CLASSES, NONCODING
-from pretraining.figures import VIRAL
+from pretraining.corpus import CLASSES, IS_VIRAL, NONCODING, VIRAL
 from pretraining.judge import CODING, LEAST
 from pretraining.network import COUNTED, GAPS, Member
 from pretraining.tables import WORDS
@@ -55,7 +54,7 @@ def joined(members: list[Member], shift: float = 0.0) -> dict[str, np.ndarray]:
         "hidden_layer.weight": blocks("head.weight"),
         "hidden_layer.bias": together("head.bias"),
         "output_layer.weight": np.concatenate([w["output.weight"] for w in parts], axis=1) / len(parts),
-        "output_layer.bias": np.mean([w["output.bias"] for w in parts], axis=0) + shift * VIRAL,
+        "output_layer.bias": np.mean([w["output.bias"] for w in parts], axis=0) + shift * IS_VIRAL,
     }
 
 
@@ -93,7 +92,7 @@ def write_classifier(folder: Path, network: dict[str, np.ndarray], chunk_length:
         "name": folder.name,
         "chunk_length": chunk_length,
         "classes": [c.replace(" ", "_") for c in CLASSES],
-        "viral": [c.replace(" ", "_") for c in CLASSES[:2]],
+        "viral": [CLASSES[kind].replace(" ", "_") for kind in VIRAL],
         "coding": {"class": CLASSES[NONCODING], "slope": CODING.slope, "intercept": CODING.intercept},
         "frames": "every",
         "min_stretch": LEAST,

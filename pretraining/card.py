@@ -16,15 +16,13 @@ CITATION = "Truong et al. 2015, doi:10.1038/nmeth.3589 (MetaPhlAn2's markers)"
 DATA = (
     "Genes of Debian's metaphlan2-data 2.6.0 (MIT). Left out: genes that share a 31-mer with the genomes that judge, "
     "and host genes of which more than a fifth of the 10-residue words are viral. For DNA that codes for nothing, "
-    "pieces of chromosomes of nine animals (augustus-doc), and DNA made as it follows base by base in 140 species "
+    "pieces of chromosomes of nine animals (augustus-doc), and DNA made as it follows base by base in 148 species "
     "(augustus-data, Artistic licence)."
 )
 SPLIT = (
     "DeepVirFinder's 2,000 training fragments by genome, near relatives (30 shared 21-mers) together: on one half "
     "everything was chosen and calibrated, the other half was reported on."
 )
-
-
 DNA = (
     "Pieces of chromosomes, 2 to 4 Mb each, no base of which was learnt from, nor of any nematode (Debian's "
     "augustus-doc, r-bioc-bsgenome): the share called virus."

@@ -16,6 +16,8 @@ BASES[np.frombuffer(b"acgt", dtype=np.uint8)] = range(4)
 CLASSES = ("phage", "other virus", "prokaryote", "eukaryote", "noncoding")  # genes of four kinds; no gene
 PHAGE, VIRUS, PROKARYOTE, EUKARYOTE, NONCODING = range(5)
 OF_GENES = CLASSES[:NONCODING]
+VIRAL, HOSTS = (PHAGE, VIRUS), (PROKARYOTE, EUKARYOTE)
+IS_VIRAL = np.isin(np.arange(len(CLASSES)), VIRAL).astype(np.float32)  # [classes], 1 or 0
 
 _VIRAL_GENE = re.compile(rb"GeneID:(\d+)")
 _WHOLE = re.compile(rb"N[CZ]_[^\s:|]+$")  # 181 small viral sequences, complete, not genes

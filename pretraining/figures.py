@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pretraining import judge
-from pretraining.corpus import CLASSES, PHAGE, VIRUS
+from pretraining.corpus import IS_VIRAL
 from pretraining.judge import CHOOSE, CODING, Pieces, auroc, interval
 from pretraining.network import logit_of_coding, logit_of_virus
 from virnucpro.bundle.thresholds import measured
 from virnucpro.calling.calibration import Calibration, probabilities
 
-VIRAL = np.isin(np.arange(len(CLASSES)), (PHAGE, VIRUS)).astype(np.float32)
 SIZES = (3000, 1000, 500, 300)
 CALIBRATED_AT = (3000, 1000, 500)  # as many pieces of each
 FALSE_POSITIVES = (0.01, 0.05)
@@ -30,7 +29,7 @@ class Scored:
 
     def shifted(self, shift: float) -> "Scored":
         """With `shift` added to the logits of viruses."""
-        return scored(self.pieces, self.logits + shift * VIRAL)
+        return scored(self.pieces, self.logits + shift * IS_VIRAL)
 
 
 def score(pieces: Pieces, logits: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Scored:
@@ -112,15 +111,14 @@ def screened(
     scored: dict[int, Scored], thresholds: dict[float, dict[int, float]], half: int, calibration: Calibration
 ) -> dict[float, dict[int, dict[str, float]]]:
     """What `screening`'s thresholds do to the pieces of a half: the shares of viruses kept and of others left out."""
-    found = {}
-    for sensitivity, by_size in thresholds.items():
-        found[sensitivity] = {}
-        for size, threshold in by_size.items():
-            s = scored[size]
-            rows = s.pieces.half == half
-            low = (probabilities(calibration(s.log_odds, s.residues), 0.5) < threshold) & (s.residues > 0)
-            virus = s.pieces.label == 1
-            shares = {"viruses_kept": 1 - low[rows & virus].mean(), "others_left_out": low[rows & ~virus].mean()}
+    found = {sensitivity: {} for sensitivity in thresholds}
+    for size, s in sorted(scored.items()):
+        rows = s.pieces.half == half
+        read, virus = s.residues[rows] > 0, s.pieces.label[rows] == 1
+        probability = probabilities(calibration(s.log_odds[rows], s.residues[rows]), 0.5)
+        for sensitivity, by_size in thresholds.items():
+            low = (probability < by_size[size]) & read
+            shares = {"viruses_kept": 1 - low[virus].mean(), "others_left_out": low[~virus].mean()}
             found[sensitivity][size] = {name: round(float(share), 4) for name, share in shares.items()}
     return found
 

@@ -1,17 +1,16 @@
 """DNA of eukaryotes as it lies in their genomes, most of which codes for nothing: to learn from, and to judge by.
 
 From Debian's augustus-doc (pieces of chromosomes) and augustus-data (what follows on four bases between the genes of
-160 species: DNA is made by that). Species that judge are left out of what is made.
+148 species: DNA is made by that). Species that judge are left out of what is made.
 """
 
-import gzip
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from pretraining.corpus import BASES
+from pretraining.related import records_of
 from pretraining.windows import WIDTH, finished, stretches_of
 
 _DOC = "usr/share/doc/augustus"
@@ -29,10 +28,8 @@ class Piece:
 
     def codes(self, packages: Path) -> np.ndarray:
         """uint8 [bases], as corpus.BASES has them."""
-        path = packages / self.file
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        lines = (line.strip() for line in raw.splitlines() if not line.startswith(b">"))
-        return BASES[np.frombuffer(b"".join(lines), dtype=np.uint8)][self.first : self.last]
+        (whole,) = records_of(packages / self.file)
+        return whole[self.first : self.last]
 
 
 _FLY = f"{_DOC}/tutorial/data/chr2R.fa"
@@ -111,7 +108,5 @@ def draw(packages: Path, rng: np.random.Generator, times: float) -> dict[str, np
         parts.append(codes[first[:, None] + np.arange(WIDTH)])
     parts += [made(model, round(times * MADE), WIDTH, rng) for model in models(packages).values()]
     found = [stretches_of(*finished(windows, rng))[:2] for windows in parts]
-    return {
-        name: np.concatenate(column)
-        for name, column in zip(("peptide", "residues"), zip(*found, strict=True), strict=True)
-    }
+    peptide, residues = (np.concatenate(column) for column in zip(*found, strict=True))
+    return {"peptide": peptide, "residues": residues}

@@ -84,9 +84,10 @@ def judge_at(
         found.setdefault("called_virus", {})[name] = called
         say(f"  DNA of {name}, called virus: {called}")
     network, text = bundle.joined(members, shift), card(length, found)
-    text["thresholds"] = figures.thresholds(scored, REPORT if report else CHOOSE)
+    half = REPORT if report else CHOOSE
+    text["thresholds"] = figures.thresholds(scored, half)
     screening = figures.screening(scored, calibration)
     text |= {"screening": screening, "calibration": asdict(calibration)}
-    found["screened"] = figures.screened(scored, screening, REPORT if report else CHOOSE, calibration)
+    found["screened"] = figures.screened(scored, screening, half, calibration)
     bundle.write_classifier(folder / "classifiers" / f"compact_{length}", network, length, text)
     return found | {"shift": shift, "calibration": asdict(calibration)}

@@ -21,9 +21,14 @@ def fasta_records(folder: Path) -> Iterator[np.ndarray]:
     if not files:
         raise SystemExit(f"{folder}: holds no .fa or .fa.gz")
     for path in files:
-        text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        for record in text.split(b">")[1:]:
-            yield BASES[np.frombuffer(record.partition(b"\n")[2].replace(b"\n", b""), dtype=np.uint8)]
+        yield from records_of(path)
+
+
+def records_of(path: Path) -> Iterator[np.ndarray]:
+    """Codes (uint8) of every record of a FASTA file, gzip or not, with Unix line ends."""
+    text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    for record in text.split(b">")[1:]:
+        yield BASES[np.frombuffer(record.partition(b"\n")[2].replace(b"\n", b""), dtype=np.uint8)]
 
 
 def packed(symbols: np.ndarray, width: int, bits: int, known: int) -> tuple[np.ndarray, np.ndarray]:

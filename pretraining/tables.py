@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pretraining.choose import translated
-from pretraining.corpus import EUKARYOTE, OF_GENES, PHAGE, PROKARYOTE, VIRUS, Genes
+from pretraining.corpus import HOSTS, OF_GENES, VIRAL, Genes
 from pretraining.stages import FOLDS, save, say
 from virnucpro.encoders.composition.description import RESIDUES, Words
 from virnucpro.encoders.composition.features import word_statistics
@@ -23,7 +23,6 @@ WORDS = {
     "spaced": Words(_ALL, (0, 1, 3, 5, 6)),
     "six": Words(_TEN, (0, 1, 2, 3, 4, 5)),
 }
-VIRAL, HOSTS = (PHAGE, VIRUS), (PROKARYOTE, EUKARYOTE)  # for and against which a table speaks
 QUANTUM = 16  # a table holds whole numbers, log-odds times this, -127 .. 127
 PRIOR = 1.0  # added to both counts
 BLOCK = 1 << 23  # residues

@@ -178,11 +178,11 @@ def check(bundle: Bundle, wanted: str, chunk_length: int | None = None) -> Selec
 
 def check_second(bundle: Bundle, first: Selection, wanted: str) -> Selection:
     """Check the classifier `wanted` as `check` does, and that it can score what the first one cannot read: by the same
-    encoders, with the same classes and rule, from shorter chunks."""
+    encoders, with the same classes, rule and coding, from shorter chunks."""
     second = check(bundle, wanted)
     one, two = first.classifier, second.classifier
-    facts = [(c.encoders, c.classes, c.viral, (c.rule, c.coding)) for c in (one, two)]
-    for what, a, b in zip(("encoders", "classes", "viral classes", "rule"), *facts, strict=True):
+    facts = [(c.encoders, c.classes, c.viral, c.rule, c.coding) for c in (one, two)]
+    for what, a, b in zip(("encoders", "classes", "viral classes", "rule", "coding"), *facts, strict=True):
         if what == "encoders":
             a, b = ([(e.kind, e.name, e.layer) for e in used] for used in (a, b))
         if a != b:

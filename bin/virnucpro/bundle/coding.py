@@ -4,12 +4,12 @@ Most of an animal's or a plant's genome codes for nothing. Its chance stretches 
 like genes of viruses, so the odds between the two say nothing of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-FIELDS = ("class", "slope", "intercept")
+from virnucpro.bundle.manifest import numbers
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,9 @@ def read_coding(card: object, classes: Sequence[str], viral: Sequence[str]) -> C
     """From the field `coding` of a classifier's card; None where there is none, ValueError where it cannot be."""
     if not card:
         return None
-    if not isinstance(card, Mapping):
-        raise ValueError("a mapping is needed")
-    name, slope, intercept = (card.get(field) for field in FIELDS)
+    values, name = numbers(card, ("slope", "intercept")), card.get("class")
     if name not in classes or name in viral:
         raise ValueError(f"class is {name!r}; one of the classes that are no virus is needed")
-    for field, value in (("slope", slope), ("intercept", intercept)):
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not np.isfinite(value):
-            raise ValueError(f"{field} is {value!r}, a number is needed")
-    if slope <= 0:
+    if values["slope"] <= 0:
         raise ValueError("slope must be above 0")
-    return Coding(classes.index(name), float(slope), float(intercept))
+    return Coding(classes.index(name), **values)

@@ -1,5 +1,6 @@
 """manifest.yml: every file of a model bundle with its size, SHA-256, source and licence."""
 
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -34,6 +35,17 @@ class Manifest:
 
     name: str
     files: Mapping[str, FileEntry]
+
+
+def numbers(card: object, names: Iterable[str]) -> dict[str, float]:
+    """The finite numbers under `names` in a field of a card; ValueError where one is none or the field no mapping."""
+    if not isinstance(card, Mapping):
+        raise ValueError("a mapping is needed")
+    for name in names:
+        value = card.get(name)
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+            raise ValueError(f"{name} is {value!r}, a number is needed")
+    return {name: float(card[name]) for name in names}
 
 
 def read_yaml(path: Path, known: int) -> dict:

@@ -6,11 +6,13 @@ seen, with as many viruses as others (Platt 1999). A sample's own share of virus
 itself (Saerens, Latinne & Decaestecker 2002, doi:10.1162/089976602753284446) or given, and shifts every probability.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+
+from virnucpro.bundle.manifest import numbers
 
 TERMS = ("intercept", "log_odds", "log_odds_by_weight", "weight")
 MOST = 30.0  # log-odds; beyond, float64 has nothing left to say
@@ -44,14 +46,7 @@ def read_calibration(card: object) -> Calibration | None:
     """From the field `calibration` of a classifier's card; None where there is none, ValueError where it cannot be."""
     if not card:
         return None
-    if not isinstance(card, Mapping):
-        raise ValueError("a mapping is needed")
-    values = {}
-    for name in (*TERMS, "unit"):
-        value = card.get(name)
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not np.isfinite(value):
-            raise ValueError(f"{name} is {value!r}, a number is needed")
-        values[name] = float(value)
+    values = numbers(card, (*TERMS, "unit"))
     if values["unit"] <= 0:
         raise ValueError("unit must be above 0")
     return Calibration(**values)

@@ -24,9 +24,9 @@ def call_chunks(sample: Sample, scores: Scores, rule: str = "best", coding: Codi
     `virus_score` is the share of the first in the sum of both: 0.5 and above exactly where that rule says virus. Rule
     `mean`: the mean log-odds of its frames (`odds`), weighted by their residues, as a probability; with `coding`
     (bundle/coding.py; the column has its own mean log-odds) that it codes at all is weighed in, together with its
-    neighbours: 500 bases alone say little of that. `weight` is what the chunk
-    counts in its sequence: its bases, or with `mean` the residues read. A chunk of which any frame has no score is
-    `failed`: its call could differ from that of an undisturbed run.
+    neighbours: 500 bases alone say little of that. `weight` is what the chunk counts in its sequence: its bases, or
+    with `mean` the residues read. A chunk of which any frame has no score is `failed`: its call could differ from that
+    of an undisturbed run.
     """
     n = sample.chunks.height
     odds = codes = np.full(n, np.nan)
@@ -54,12 +54,11 @@ def call_chunks(sample: Sample, scores: Scores, rule: str = "best", coding: Codi
             summed = np.bincount(chunk[done], (weight * of_frames)[done], minlength=n)
             return np.divide(summed, total, out=np.full(n, np.nan), where=scored > 0)
 
-        odds = mean(log_odds(scores.probabilities))
+        of_virus = odds = mean(log_odds(scores.probabilities))
         if coding is not None:
             codes = mean(coding.evidence(scores.classes))
-            around = of_neighbourhood(codes, np.where(scored > 0, total, 0), sample.chunks)
-        share = as_probability(odds if coding is None else coding.bounded(odds, around))
-        weight = total
+            of_virus = coding.bounded(odds, of_neighbourhood(codes, total, sample.chunks))
+        share, weight = as_probability(of_virus), total
     else:
         share, weight = share_of_virus(virus, other), (sample.chunks["end"] - sample.chunks["start"]).to_numpy()
     share = np.where(scored < opened, np.nan, share)
@@ -93,10 +92,12 @@ def as_probability(odds: np.ndarray) -> np.ndarray:
 def of_neighbourhood(values: np.ndarray, weight: np.ndarray, chunks: pl.DataFrame) -> np.ndarray:
     """Mean of each chunk and up to NEIGHBOURS on either side of it in its sequence, by weight; float64 [chunks].
 
-    NaN where none of them has a weight. Added up in the same order wherever a sequence stands, to the same last digit.
+    values: NaN where there is none, and none counts; NaN comes back where no neighbour has one, either. Added up in the
+    same order wherever a sequence stands, to the same last digit.
     """
     group = chunks.select(pl.struct("sequence", "cut").rle_id()).to_series().to_numpy()
     n = len(values)
+    weight = np.where(np.isnan(values), 0, weight)
     known = np.where(weight > 0, values, 0) * weight
     total, weights = np.zeros(n), np.zeros(n)
     most = min(NEIGHBOURS, n - 1)
@@ -128,10 +129,9 @@ def call_sequences(
     """The sequence table with its calls: one row per input record, in order. chunks: those that are `deciding`.
 
     virus_score: mean over the scored chunks, by their weight, of theirs; with the rule `mean` of their log-odds, and
-    with `coding` as for chunks. Not of
-    their highest probabilities: they rise with the number of open frames, whatever these say, and sequences without a
-    viral chunk reached 0.5 (docs/method.md). A sequence with a failed chunk is `failed`; its score then covers the
-    other chunks only. What a small model has left out is `other`, without a score.
+    with `coding` as for chunks. Not of their highest probabilities: they rise with the number of open frames, whatever
+    these say, and sequences without a viral chunk reached 0.5 (docs/method.md). A sequence with a failed chunk is
+    `failed`; its score then covers the other chunks only. What a small model has left out is `other`, without a score.
     """
     scored = pl.col("state").is_in(["virus", "other"])
     weight = pl.col("weight")
@@ -140,7 +140,7 @@ def call_sequences(
         return ((pl.col(name) * weight).filter(scored).sum() / weight.filter(scored).sum()).fill_nan(None)
 
     per_sequence = chunks.group_by("sequence", maintain_order=True).agg(
-        *(mean(name) for name in ("virus_score", "odds", "coding")),
+        *(mean(name) for name in (("odds", "coding") if rule == "mean" else ("virus_score",))),
         pl.col("max_p_virus").filter(scored).max().cast(pl.Float64),
         scored.sum().alias("chunks_scored"),
         (pl.col("state") == "virus").sum().alias("chunks_virus"),
@@ -157,8 +157,10 @@ def call_sequences(
     )
     if rule == "mean":
         odds = per_sequence["odds"].to_numpy()
-        odds = odds if coding is None else coding.bounded(odds, per_sequence["coding"].to_numpy())
-        per_sequence = per_sequence.with_columns(pl.Series("virus_score", as_probability(odds)).fill_nan(None))
+        if coding is not None:
+            odds = coding.bounded(odds, per_sequence["coding"].to_numpy())
+        score = pl.Series("virus_score", as_probability(odds)).fill_nan(None)
+        per_sequence = per_sequence.drop("odds", "coding").with_columns(score)
     counts = [c for c in per_sequence.columns if c.startswith(("chunks", "bases_"))]
     called = (
         sample.sequences.drop("chunks")
@@ -184,7 +186,7 @@ def call_sequences(
     read = evidence_of(pl.col("open_read"), pl.col("stretch_read"))
     evidence = pl.when(pl.col("state") == "screened").then(pl.lit("screened")).otherwise(read)
     return called.with_columns(state.alias("state"), reason.alias("reason"), evidence.alias("evidence")).drop(
-        "chunk_reason", "open_read", "stretch_read", "odds", "coding"
+        "chunk_reason", "open_read", "stretch_read"
     )
 
 

@@ -67,9 +67,8 @@ class Mlp:
         blocks = [features[i : i + ROWS].astype(np.float64) for i in range(0, len(features), ROWS)]
         p = np.concatenate([self._probabilities(b) for b in blocks] or [np.empty((0, len(self._bias)))])
         two = np.stack([p[:, self._others].sum(axis=1), p[:, self._viral].sum(axis=1)], axis=1)
-        if (self._others ^ self._viral).all():
-            return two.astype(np.float32), p.astype(np.float32)
-        two /= two.sum(axis=1, keepdims=True)
+        if not (self._others | self._viral).all():
+            two /= two.sum(axis=1, keepdims=True)
         return two.astype(np.float32), p.astype(np.float32)
 
     def _probabilities(self, features: np.ndarray) -> np.ndarray:

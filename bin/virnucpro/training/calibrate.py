@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from virnucpro.bundle.classifier import CLASSIFIER
 from virnucpro.calling.calibration import Calibration, fit
+from virnucpro.calling.calls import as_probability
 from virnucpro.encoders.kind import WEIGHTS
 from virnucpro.errors import InputError
 from virnucpro.evaluation.account import ITEMS, account
@@ -88,7 +89,7 @@ def centred(pieces: pl.DataFrame, rule: str, seed: int) -> tuple[pl.DataFrame, f
     found = calibrated(pieces.filter(pl.col("side") == "validation"), seed)
     shift = round(found.intercept / found.log_odds, 6) if found.log_odds > 0 else 0.0
     odds = logit(pieces["virus_score"].to_numpy()) + shift
-    score = pl.Series("virus_score", 1 / (1 + np.exp(-odds))).fill_nan(None)
+    score = pl.Series("virus_score", as_probability(odds)).fill_nan(None)
     return pieces.with_columns(score), shift
 
 

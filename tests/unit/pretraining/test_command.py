@@ -113,8 +113,7 @@ def test_from_the_package_to_the_bundle(corpus, small, monkeypatch, capsys):
 def test_what_is_absent_is_named(corpus, monkeypatch, capsys):
     from pretraining.__main__ import main
 
-    absent = (("packages", "apt-get download metaphlan2-data"), ("judging", "no part of this project"))
-    for name, text in absent:
+    for name, text in (("packages", "apt-get download metaphlan2-data"), ("judging", "no part of this project")):
         paths = {n: corpus / n for n in ("packages", "work", "bundle", "judging")} | {name: Path("absent")}
         monkeypatch.setattr(sys, "argv", ["pretraining", *(str(x) for n, p in paths.items() for x in (f"--{n}", p))])
         with pytest.raises(SystemExit):

@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""What tests/slurm/run.sh left in FOLDER: did SLURM give each GPU task a GPU of its own, two at once, as arrays?"""
+"""What tests/slurm/run.sh left in FOLDER: did SLURM give each GPU task a GPU of its own, two at once, as arrays?
+
+With --train FOLDER: was a classifier trained, and each task of it a job?
+"""
 
 import json
 import re
@@ -50,6 +53,25 @@ def main(folder: Path) -> None:
     expect(len(logs) == 4 and not any("waiting" in text for text in logs), "leases followed SLURM: nobody waited")
 
 
+def check_training(folder: Path) -> None:
+    jobs = [path.read_text(encoding="utf-8").split()[:2] for path in (folder / "seen").iterdir()]
+    expect(
+        len(jobs) == 2 and {device for device, _ in jobs} <= {"0", "1"} and {queue for _, queue in jobs} == {"gpu"},
+        "an embedding task of each of 2 encoders, on a GPU of --gpu_queue",
+    )
+    run = folder / "labelled"
+    trace = (run / "results/pipeline_info/execution_trace.tsv").read_text(encoding="utf-8").splitlines()
+    tasks = [dict(zip(trace[0].split("\t"), line.split("\t"), strict=True)) for line in trace[1:]]
+    expect(
+        tasks and all(task["native_id"].isdigit() and task["status"] == "COMPLETED" for task in tasks),
+        f"{len(tasks)} tasks, each a job of SLURM's that ended well",
+    )
+    trained = [task["name"] for task in tasks if "TRAIN_CLASSIFIER" in task["name"]]
+    expect(len(trained) == 3, f"the classifier and each encoder alone: {len(trained)} trainings")
+    card = (run / "results/mine/classifier.yml").read_text(encoding="utf-8")
+    expect("calibration:" in card and "evaluation:" in card, "the classifier is calibrated and judged")
+
+
 def expect(holds: object, what: str) -> None:
     print(f"  {'ok' if holds else 'WRONG'}: {what}")
     if not holds:
@@ -57,4 +79,4 @@ def expect(holds: object, what: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1])) if sys.argv[1] != "--train" else check_training(Path(sys.argv[2]))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The example on a real SLURM with two fake GPUs (cluster.sh): tests/slurm/run.sh, or `make test-slurm`.
+# The example, and a training, on a real SLURM with two fake GPUs (cluster.sh): tests/slurm/run.sh, or `make test-slurm`.
 # Exit status 77, with what is missing, where it cannot run; it installs nothing. Needs nextflow on PATH (`make` sees to it).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -62,3 +62,13 @@ nextflow -C "$dir/test.config" run "$root" -profile test,slurm -ansi-log false -
 
 echo "test-slurm: checks"
 python3 "$here/check.py" "$dir"
+
+echo "test-slurm: --workflow train, each of its tasks a job"
+mkdir "$dir/labelled"
+PYTHONPATH=$root/tests/support python3 -c "from pathlib import Path; from labelled_samples import write_labelled; write_labelled(Path('$dir/labelled'))"
+rm "$dir"/seen/*
+cd "$dir/labelled"
+nextflow -C "$dir/test.config" run "$root" -profile slurm -ansi-log false -work-dir work --outdir results \
+    --workflow train --input s.csv --models "$root/assets/demo_models" --classifier mine --epochs 3 \
+    --use_gpu auto --gpus 2 --queue cpu --gpu_queue gpu --gpu_type fake
+python3 "$here/check.py" --train "$dir"

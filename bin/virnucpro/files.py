@@ -1,9 +1,12 @@
 """Files that are whole or absent, and what tells their content."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from virnucpro.errors import ModelError
 
 
 @contextmanager
@@ -21,3 +24,14 @@ def sha256_file(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_object(path: Path) -> dict:
+    """The JSON object that a file of a model holds; ModelError where the file is missing or holds something else."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as e:
+        raise ModelError(f"{path}: cannot be read as JSON ({e}).") from e
+    if not isinstance(found, dict):
+        raise ModelError(f"{path}: holds no JSON object.")
+    return found

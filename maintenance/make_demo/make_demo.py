@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Rebuild the example input and the demo model bundle (docs/demo_model.md), in some ten minutes on two cores."""
+"""Rebuild the example input and the demo model bundle (docs/demo_model.md), in some seven minutes on two cores."""
 
 import argparse
 import shutil

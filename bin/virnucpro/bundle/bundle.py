@@ -21,6 +21,7 @@ from virnucpro.bundle.tensors import check_shapes, read_header
 from virnucpro.encoders.kind import CONFIG, WEIGHTS, Layout
 from virnucpro.encoders.kinds import KINDS
 from virnucpro.errors import ModelError
+from virnucpro.files import read_object
 
 Say = Callable[[str], None]
 
@@ -272,8 +273,4 @@ def kind_of(bundle: Bundle, name: str) -> str:
 
 def read_layout(path: Path, kind: str) -> Layout:
     """Read and check an encoder's config.json."""
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
-        raise ModelError(f"{path}: is no JSON file that can be read ({e}).") from e
-    return KINDS[kind].layout(path, raw)
+    return KINDS[kind].layout(path, read_object(path))

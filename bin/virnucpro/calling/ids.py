@@ -13,11 +13,6 @@ _RESERVED = r"^([#>]|track|browser)|^$"
 _CONTROL = r"[\p{C}\u2028\u2029]"
 
 
-def own_ids(ids: pl.Series) -> pl.Series:
-    """An id for each sequence that no other one of the sample has. See OwnIds."""
-    return OwnIds(lambda: [ids]).of(ids, 0)
-
-
 class OwnIds:
     """An id for each sequence that no other one of the sample has, from the ids of its FASTA records, in input order.
 

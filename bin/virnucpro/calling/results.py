@@ -84,7 +84,7 @@ class Compatible(AbstractContextManager):
     first classifier's chunks under the standard genetic code alone, as VirNucPro knows no stretches, no second
     classifier and no other code.
 
-    The second is tab-separated whatever its name says. Ids are the sequences' own (own_ids): VirNucPro takes chunks of
+    The second is tab-separated whatever its name says. Ids are the sequences' own (OwnIds): VirNucPro takes chunks of
     one name for one chunk, also where they are of different sequences.
     """
 

@@ -38,7 +38,7 @@ class Kind:
     colour: str  # in the report
     citation: str
     tokens: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    layout: Callable[[Path, object], Layout]
+    layout: Callable[[Path, dict], Layout]
 
 
 def linear(name: str, fan_in: int, fan_out: int) -> Shapes:

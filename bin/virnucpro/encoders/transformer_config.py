@@ -19,15 +19,15 @@ class TransformerConfig:
 
 
 def transformer_config(
-    path: Path, raw: object, kind: str, model_type: str, per_head: int = 1, **defaults: int
+    path: Path, raw: dict, kind: str, model_type: str, per_head: int = 1, **defaults: int
 ) -> TransformerConfig:
     """What the config.json at `path`, parsed as `raw`, says; ModelError if it cannot be.
 
     model_type: the hub's name for the architecture. per_head: what each head's width must be a multiple of. defaults:
     of fields that may be absent.
     """
-    if not isinstance(raw, dict) or raw.get("model_type") != model_type:
-        has = raw.get("model_type") if isinstance(raw, dict) else type(raw).__name__
+    if raw.get("model_type") != model_type:
+        has = raw.get("model_type")
         raise ModelError(f"{path}: model_type is {has!r}, an encoder of kind {kind} has {model_type!r}.")
     raw = defaults | {"type_vocab_size": 2} | raw
     values = {}

@@ -1,6 +1,5 @@
 """Reading an encoder's folder: config.json and model.safetensors, with errors that name the file and the key."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,20 +7,8 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
-from virnucpro.encoders.kind import CONFIG, WEIGHTS, Shapes
+from virnucpro.encoders.kind import WEIGHTS, Shapes
 from virnucpro.errors import ModelError
-
-
-def read_config(folder: Path) -> dict:
-    """The encoder's config.json. Raises ModelError where it is missing or is not a JSON object."""
-    path = folder / CONFIG
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
-        raise ModelError(f"{path}: cannot be read as an encoder's config ({e}); fetch the model bundle again") from e
-    if not isinstance(config, dict):
-        raise ModelError(f"{path}: is not a JSON object; fetch the model bundle again")
-    return config
 
 
 def choose_layer(layer: int | str, layers: int, folder: Path) -> int:

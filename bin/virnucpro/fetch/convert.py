@@ -47,17 +47,6 @@ def shard_names(index: Path) -> list[str]:
     return names
 
 
-def read_json(path: Path) -> dict:
-    """A JSON file that holds an object; ModelError where it is none."""
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
-        raise ModelError(f"{path}: is no JSON file that can be read ({e}).") from e
-    if not isinstance(raw, dict):
-        raise ModelError(f"{path}: holds no JSON object.")
-    return raw
-
-
 def pick(path: Path, tensors: Mapping[str, StoredTensor], expected: Shapes) -> dict[str, StoredTensor]:
     """The `expected` tensors, of `path`; ModelError names what is missing or has another shape or type."""
     picked = {}

@@ -12,8 +12,9 @@ from virnucpro.encoders.esm2.description import TOKENS, esm2_config, esm2_tensor
 from virnucpro.encoders.transformer_config import TransformerConfig
 from virnucpro.errors import ModelError
 from virnucpro.fetch.checkpoint import Placeholder, read_checkpoint
-from virnucpro.fetch.convert import hub_tensors, pick, read_json, state_dict
+from virnucpro.fetch.convert import hub_tensors, pick, state_dict
 from virnucpro.fetch.stored import StoredTensor
+from virnucpro.files import read_object
 
 PREFIXES = ("encoder.sentence_encoder.", "sentence_encoder.", "encoder.")
 
@@ -67,7 +68,7 @@ def from_hub(folder: Path, weights: list[str]) -> tuple[dict, dict[str, StoredTe
     They may be those of an EsmModel or of an EsmForMaskedLM.
     """
     path = folder / "config.json"
-    raw = read_json(path)
+    raw = read_object(path)
     config = esm2_config(path, raw)
     if raw.get("position_embedding_type") != "rotary" or raw.get("emb_layer_norm_before"):
         raise ModelError(f"{path}: is an ESM model without rotary positions: ESM-1, not ESM-2.")

@@ -98,7 +98,7 @@ def test_a_wanted_chunk_length_must_be_the_classifiers(bundle):
         ("esm2", "esm2_tiny", ESM2 | {"num_hidden_layers": 3}, "lacks layers.2"),
         ("esm2", "esm2_tiny", ESM2 | {"num_attention_heads": 3}, "cannot be split over 3"),
         ("esm2", "esm2_tiny", ESM2 | {"hidden_size": "20"}, "positive whole number"),
-        ("esm2", "esm2_tiny", [], "model_type is 'list'"),
+        ("esm2", "esm2_tiny", [], "holds no JSON object"),
         ("dnabert_s", "dnabert_s", DNABERT_S | {"vocab_size": 100}, "shape"),
         ("dnabert_s", "dnabert_s", {k: v for k, v in DNABERT_S.items() if k != "vocab_size"}, "vocab_size is None"),
     ],

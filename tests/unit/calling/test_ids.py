@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virnucpro.calling.ids import LONGEST, own_ids
+from virnucpro.calling.ids import LONGEST, OwnIds
 
 
 def of(*ids: str) -> list[str]:
-    return own_ids(pl.Series(ids, dtype=pl.String)).to_list()
+    given = pl.Series(ids, dtype=pl.String)
+    return OwnIds(lambda: [given]).of(given, 0).to_list()
 
 
 def test_unique_ids_stay_as_they_are():

@@ -70,10 +70,10 @@ class Config:
         return len(RESIDUES) + len(RESIDUES) ** 2 * len(self.gaps) + 1 + STATISTICS * names
 
 
-def composition_config(path: Path, raw: object) -> Config:
+def composition_config(path: Path, raw: dict) -> Config:
     """The config.json at `path`, parsed as `raw`; ModelError where it is none of this kind."""
-    if not isinstance(raw, dict) or raw.get("model_type") != MODEL_TYPE:
-        has = raw.get("model_type") if isinstance(raw, dict) else type(raw).__name__
+    if raw.get("model_type") != MODEL_TYPE:
+        has = raw.get("model_type")
         raise ModelError(f"{path}: model_type is {has!r}, an encoder of kind composition has {MODEL_TYPE!r}.")
     try:
         gaps = tuple(int(gap) for gap in raw["gaps"])
@@ -96,7 +96,7 @@ def composition_config(path: Path, raw: object) -> Config:
     return config
 
 
-def composition_layout(path: Path, raw: object) -> Layout:
+def composition_layout(path: Path, raw: dict) -> Layout:
     c = composition_config(path, raw)
     tables: Shapes = {f"words.{name}": (t.words.number,) for t in c.tables for name in t.names}
     layers = linear("hidden", c.features, c.hidden) | linear("embedding", c.hidden, c.dim)

@@ -4,7 +4,6 @@ Features (features.py), a linear layer, ReLU, a linear layer. Computed in float6
 result does not depend on the threads, the processor or the peptides beside.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from virnucpro.encoders.composition.description import composition_config
 from virnucpro.encoders.composition.features import codes_of, composition, log_length, word_statistics
 from virnucpro.encoders.kind import CONFIG, WEIGHTS
 from virnucpro.errors import ModelError
+from virnucpro.files import read_object
 
 QUANTUM = 16  # a table's whole numbers are log-odds times this
 ROWS = 1024  # peptides computed together: some 40 MB
@@ -27,11 +27,10 @@ class Composition:
         """Read the encoder's folder; ModelError where a file is missing, damaged or does not fit the other."""
         path = folder / WEIGHTS
         try:
-            config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
             tensors = load_file(path)
         except (OSError, ValueError, SafetensorError) as e:
             raise ModelError(f"{folder}: cannot be read as an encoder ({e}); fetch the model bundle again") from e
-        self._config = c = composition_config(folder / CONFIG, config)
+        self._config = c = composition_config(folder / CONFIG, read_object(folder / CONFIG))
         try:
             self._tables = [
                 (t.words, [tensors[f"words.{name}"].astype(np.float32) / QUANTUM for name in t.names]) for t in c.tables

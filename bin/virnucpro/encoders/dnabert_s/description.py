@@ -10,12 +10,12 @@ from virnucpro.encoders.transformer_config import TransformerConfig, transformer
 BASES_PER_TOKEN = 4.7  # of its tokenizer on bacterial and viral genomes
 
 
-def dnabert_s_config(path: Path, raw: object) -> TransformerConfig:
+def dnabert_s_config(path: Path, raw: dict) -> TransformerConfig:
     """The sizes in the config.json at `path`, parsed as `raw`; ModelError where it is no DNABERT-S."""
     return transformer_config(path, raw, "dnabert_s", "bert")
 
 
-def dnabert_s_layout(path: Path, raw: object) -> Layout:
+def dnabert_s_layout(path: Path, raw: dict) -> Layout:
     c = dnabert_s_config(path, raw)
     return Layout(c.num_hidden_layers, c.hidden_size, dnabert_s_tensors(c))
 

@@ -24,8 +24,9 @@ from virnucpro.encoders.linear import GatedLinear, Linear, for_inference, produc
 from virnucpro.encoders.ragged import Ragged, ragged
 from virnucpro.encoders.rows import Attend, Rows
 from virnucpro.encoders.transformer import Transformer
-from virnucpro.encoders.weights import Weights, assign, choose_layer, open_weights, read_config
+from virnucpro.encoders.weights import Weights, assign, choose_layer, open_weights
 from virnucpro.errors import ModelError
+from virnucpro.files import read_object
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Config:
     @classmethod
     def read(cls, folder: Path, layer: int | str = "last") -> "Config":
         """From the folder's config.json. Raises ModelError on a missing key or a layer that does not exist."""
-        raw = read_config(folder)
+        raw = read_object(folder / CONFIG)
         sizes = dnabert_s_config(folder / CONFIG, raw)
         return cls(
             layers=choose_layer(layer, sizes.num_hidden_layers, folder),

@@ -11,13 +11,13 @@ TOKENS = 33  # fair-esm's alphabet, ESM-1b flavour
 MAX_RESIDUES = 1024  # VirNucPro and fair-esm's extract.py cut peptides here
 
 
-def esm2_config(path: Path, raw: object) -> TransformerConfig:
+def esm2_config(path: Path, raw: dict) -> TransformerConfig:
     """The sizes in the config.json at `path`, parsed as `raw`; ModelError where it is no ESM-2."""
     # Queries and keys are turned in pairs of values, so each head needs an even number.
     return transformer_config(path, raw, "esm2", "esm", per_head=2, vocab_size=TOKENS)
 
 
-def esm2_layout(path: Path, raw: object) -> Layout:
+def esm2_layout(path: Path, raw: dict) -> Layout:
     c = esm2_config(path, raw)
     return Layout(c.num_hidden_layers, c.hidden_size, esm2_tensors(c))
 

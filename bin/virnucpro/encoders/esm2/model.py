@@ -22,8 +22,9 @@ from virnucpro.encoders.linear import GeluLinear, Linear, for_inference
 from virnucpro.encoders.ragged import Ragged, ragged
 from virnucpro.encoders.rows import Attend, Rows
 from virnucpro.encoders.transformer import Transformer
-from virnucpro.encoders.weights import Weights, assign, choose_layer, open_weights, read_config
+from virnucpro.encoders.weights import Weights, assign, choose_layer, open_weights
 from virnucpro.errors import ModelError
+from virnucpro.files import read_object
 
 # Tokens in fair-esm's order (esm.data.Alphabet, "ESM-1b"); ids are positions.
 TOKENS = ("<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO.-", "<null_1>", "<mask>")
@@ -57,7 +58,7 @@ class Config:
     @classmethod
     def read(cls, folder: Path, layer: int | str = "last") -> "Config":
         """From the folder's config.json. Raises ModelError on a missing key or a layer that does not exist."""
-        raw = read_config(folder)
+        raw = read_object(folder / CONFIG)
         sizes = esm2_config(folder / CONFIG, raw)
         number = choose_layer(layer, sizes.num_hidden_layers, folder)
         vocabulary, pad = sizes.vocab_size, raw.get("pad_token_id", PAD)

@@ -30,7 +30,14 @@ workflow EMBED_FRAMES {
     main:
     chunk_length = card.map { c -> c.classifier.chunk_length }
     def code = codeOf('extract_frames.py', ['frames'])
-    frames = EXTRACT_FRAMES(batches.map { batch -> inOneTask(batch) }, chunk_length, options.min_length, reading, options.shard_size, code)
+    frames = EXTRACT_FRAMES(
+        batches.map { batch -> inOneTask(batch) },
+        chunk_length,
+        options.min_length,
+        reading,
+        options.shard_size,
+        code,
+    )
     again = EXTRACT_FRAMES_ALONE(
         leftAlone(batches, frames.tables).map { batch -> inOneTask(batch) },
         chunk_length,
@@ -124,7 +131,10 @@ def planningOptions() {
     ]
 }
 
-/** What EXTRACT_FRAMES takes of a batch: names, how many files each sample has, the files, the genetic code, tables of screened sequences. */
+/**
+ * What EXTRACT_FRAMES takes of a batch: names, how many files each sample has, the files, the genetic code, tables of
+ * screened sequences, names to tell files by.
+ */
 def inOneTask(List batch) {
     def (names, fasta, codes, screened) = batch.transpose()
     def alike = [names, fasta].transpose().findAll { _name, files -> files*.name.toUnique().size() < files.size() }
@@ -132,7 +142,10 @@ def inOneTask(List batch) {
     return [names, fasta*.size(), fasta.flatten(), codes[0], screened.flatten(), file_names]
 }
 
-/** [kind, folder, layer, digest of the weights, digest of all files] of an encoder; the folder is [] where the classifier needs none of the kind. */
+/**
+ * [kind, folder, layer, digest of the weights, digest of all files] of an encoder; the folder is [] where the classifier
+ * needs none of the kind.
+ */
 def encoderOf(card, String kind, models) {
     def encoder = card.encoders.find { e -> e.kind == kind }
     return encoder ? [kind, models.resolve(encoder.folder), encoder.layer, encoder.sha256, encoder.digest] : [kind, [], 0, '', '']
@@ -156,7 +169,8 @@ def tasksOf(plan, Map by_name) {
 
 /** A shard of the plan that was removed since its task ended, by a clean-up of the work folder perhaps. */
 def goneShard(plan, Map by_name) {
-    def name = tasksOf(plan, [:].withDefault { name -> name }).collectMany { _kind, _task, names -> names }.find { name -> !by_name[name] }
+    def planned = tasksOf(plan, [:].withDefault { name -> name }).collectMany { _kind, _task, names -> names }
+    def name = planned.find { one -> !by_name[one] }
     def manifest = name ? by_name[manifestOfShard(name)] : null
     return name ? "${name}.parquet is gone from ${manifest.parent}. Remove ${manifest.parent.parent} and run again with -resume." : null
 }

@@ -52,14 +52,14 @@ workflow PREDICT {
                 codeOf('screen.py', ['bundle', 'calling', 'frames', 'screening', 'encoders/composition']),
             ).screened,
             remainder: true,
-        ).map { names, batch, files -> [batch, files ? [files].flatten() : unscreened(names)].transpose().collect { sample, table -> sample + [table] } }
-        : batches.map { batch -> batch.collect { sample -> sample + [[]] } }
+        ).map { names, batch, files -> withTables(batch, files ? [files].flatten() : unscreened(names)) }
+        : batches.map { batch -> withTables(batch, batch.collect { _sample -> [] }) }
 
     front = EMBED_FRAMES(
         looked_at,
         models,
         card,
-        card.map { c -> stretchesOf(c.classifier, options) + (c.second ? ([c.second.chunk_length] + stretchesOf(c.second, options)).join(',') : '') },
+        card.map { c -> howToRead(c, options) },
         options,
         gpus,
     )
@@ -70,13 +70,21 @@ workflow PREDICT {
         .join(front.tables)
         .join(front.embeddings, remainder: true)
         .map { sample, batch, fasta, tables, files ->
-            damage(tables) ? error(damage(tables)) : [batch, [sample, fasta, tables, (files ?: []).toSorted { path -> path.name }]]
+            def embeddings = (files ?: []).toSorted { path -> path.name }
+            damage(tables) ? error(damage(tables)) : [batch, [sample, fasta, tables, embeddings]]
         }
         .groupTuple()
         .map { batch, list -> list.toSorted { sample -> batch.indexOf(sample[0]) } }
     weights = card.map { c -> [classifiers, c.digest] }
     def code = codeOf('classify.py', ['bundle', 'calling', 'frames'])
-    calls = CLASSIFY(to_call.map { batch -> inOneTask(batch) }, weights, options.min_score, options.prevalence, options.max_fdr, code)
+    calls = CLASSIFY(
+        to_call.map { batch -> inOneTask(batch) },
+        weights,
+        options.min_score,
+        options.prevalence,
+        options.max_fdr,
+        code,
+    )
     again = CLASSIFY_ALONE(
         leftAlone(to_call, calls.viruses).map { batch -> inOneTask(batch) },
         weights,
@@ -189,7 +197,16 @@ workflow READ_LABELLED {
     json // the same as a file
 }
 
-/** [open, longest or every, residues of the shortest stretch to be read]: as asked for, else as the classifier was trained. */
+/** What EMBED_FRAMES takes as `reading`, by the cards of one classifier or two. */
+def howToRead(card, Map options) {
+    def second = card.second ? ([card.second.chunk_length] + stretchesOf(card.second, options)).join(',') : ''
+    return stretchesOf(card.classifier, options) + [second]
+}
+
+/**
+ * [open, longest or every, residues of the shortest stretch to be read]: as asked for, else as the classifier was
+ * trained.
+ */
 def stretchesOf(card, Map options) {
     return [options.frames == 'auto' ? card.frames : options.frames, options.min_stretch ?: card.min_stretch]
 }
@@ -198,6 +215,11 @@ def stretchesOf(card, Map options) {
 def toScreen(List batch) {
     def (names, fasta, codes) = batch.transpose()
     return [names, fasta*.size(), fasta.flatten(), codes[0]]
+}
+
+/** The samples of a batch, each with its table of screened sequences, or []. */
+def withTables(List batch, List tables) {
+    return [batch, tables].transpose().collect { sample, table -> sample + [table] }
 }
 
 /** Nothing is left out of samples whose screening failed. */

@@ -65,7 +65,7 @@ workflow TRAIN {
     calibrated = CALIBRATE(
         name,
         folders.map { list -> list.collect { _variant, folder -> folder } },
-        variants.map { variant, _kinds, by_frame -> by_frame ? null : variant }.toList().map { list -> list.findAll { variant -> variant } },
+        variants.filter { _variant, _kinds, by_frame -> !by_frame }.map { variant, _kinds, _by_frame -> variant }.toList(),
         options.compare_split_by_frame,
         split.table,
         tables,
@@ -106,5 +106,6 @@ def readingOf(Map options) {
 /** How sequences are shared out, for the classifier's card. */
 def howSplit(Map options) {
     def relatives = options.shared_words ? "near relatives (${options.shared_words} shared 21-mers) together" : 'relatives not looked at'
-    return "by genome, ${relatives}; ${options.validation_fraction} of the bases to validate, ${options.test_fraction} to test, seed ${options.seed}".toString()
+    def shares = "${options.validation_fraction} of the bases to validate, ${options.test_fraction} to test"
+    return "by genome, ${relatives}; ${shares}, seed ${options.seed}".toString()
 }

@@ -1,5 +1,6 @@
 """Driving `nextflow run` from pytest."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -59,6 +60,29 @@ def environment(home: Path) -> dict:
     """The caller's, with a Nextflow home of its own and Python of the set-up first on PATH."""
     more = {"NXF_HOME": str(home), "NXF_OFFLINE": "true", "NXF_SYNTAX_PARSER": "v2", "OMP_NUM_THREADS": "1"}
     return os.environ | more
+
+
+@pytest.fixture(scope="session")
+def read_inputs(nextflow, tmp_path_factory):
+    """A function: what the pipeline's own functions make of each of many inputs, in one start of Nextflow.
+
+    A start takes seconds, and that a fault ends a run before any task does not hang on which it is. Of each input
+    `fault`, empty where nothing is wrong, and `samples`, {name: [names of files]}. Paths are looked up in the folder;
+    an input is one of predict, or with `workflow` of train.
+    """
+    place = tmp_path_factory.mktemp("read_inputs")
+    for name in ("workflows", "nextflow_schema.json"):
+        (place / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "tests/support/read_inputs.nf", place / "main.nf")
+
+    def ask(folder: Path, inputs: list[str], workflow: str = "predict") -> list[dict]:
+        asked = json.dumps([{"workflow": workflow, "input": text} for text in inputs])
+        (place / "inputs.json").write_text(asked, encoding="utf-8")
+        run = nextflow(folder, "--inputs", place / "inputs.json", "--told", place / "told.json", pipeline=place)
+        assert run.code == 0, run.text
+        return json.loads((place / "told.json").read_text(encoding="utf-8"))
+
+    return ask
 
 
 @pytest.fixture

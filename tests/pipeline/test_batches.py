@@ -4,7 +4,7 @@ import json
 
 import polars as pl
 import pytest
-from pipeline_samples import snapshot
+from pipeline_samples import snapshot, write_two_samples
 
 pytestmark = pytest.mark.nextflow
 
@@ -47,23 +47,28 @@ def test_results_are_those_of_samples_alone(nextflow, two_samples, more):
     assert of_samples == [f"{process} ({tag})" for process in processes for tag in ("bad and 3 more", "coded")]
 
 
+@pytest.fixture(scope="module")
+def undisturbed(nextflow, tmp_path_factory):
+    """The results of a run of the two samples that nothing happens to."""
+    run = nextflow(write_two_samples(tmp_path_factory.mktemp("whole")), "--input", "s.csv")
+    assert run.code == 0, run.text
+    return snapshot(run.results)
+
+
 @pytest.mark.parametrize("process", ["EXTRACT_FRAMES", "CLASSIFY"])
-def test_a_sample_fails_alone(nextflow, two_samples, process):
+def test_a_sample_fails_alone(nextflow, two_samples, undisturbed, process):
     """The batch's task fails: the other sample is delivered, this one's words are told; -resume mends it."""
-    whole = nextflow(two_samples, "--input", "s.csv", "--outdir", "whole", "-work-dir", "work_whole")
-    assert whole.code == 0, whole.text
     (two_samples / "fail.config").write_text(FAILS_WITH_HOST % f"{process}.*", encoding="utf-8")
     run = nextflow(two_samples, "--input", "s.csv", "-c", "fail.config")
     assert run.code == 1, run.text
-    expected = snapshot(two_samples / "whole")
     delivered = {name: data for name, data in snapshot(run.results).items() if name.startswith(("phage/", "host/"))}
-    assert delivered == {name: data for name, data in expected.items() if name.startswith("phage/")}
+    assert delivered == {name: data for name, data in undisturbed.items() if name.startswith("phage/")}
     (problem,) = problems(run)
     assert problem.startswith(f"sample host: no result: {process}_ALONE failed at try 1 with exit status 65: damaged")
     assert f"{process}_ALONE (phage)" in tasks(run)
     mended = nextflow(two_samples, "--input", "s.csv", "-resume")
     assert mended.code == 0, mended.text
-    assert snapshot(mended.results) == expected
+    assert snapshot(mended.results) == undisturbed
 
 
 SBATCH = """#!/usr/bin/env bash

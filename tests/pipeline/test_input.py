@@ -95,79 +95,72 @@ def test_samples_named_as_folders_of_a_task(nextflow, folder, root):
     assert sorted(models.rglob("*")) == before
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        ("", "s.csv: the samplesheet is empty"),
-        ("sample,fasta\n", "s.csv: the samplesheet names no sample"),
-        ("name,fasta\na,a.fa\n", "s.csv: the column sample is missing; the first line has: name, fasta"),
-        (
-            "sample;fasta\na;a.fa\n",
-            "s.csv: the column sample and fasta is missing; the first line has: sample;fasta; "
-            "it seems to be separated by semicolons: commas are needed",
-        ),
-        (
-            "sample,fasta,fasta\na,a.fa,b.fa\n",
-            "s.csv: the column fasta stands twice in the first line; several files of a sample are rows of their own",
-        ),
-        ("sample,fasta\nm\udce4,a.fa\n", "s.csv: the samplesheet is not UTF-8 text; save it as 'CSV UTF-8'"),
-        ("sample\tfasta\na\ta.fa\n", "it seems to be separated by tabs: commas are needed"),
-        (
-            "sample,fasta,genetic_code\na,a.fa,2\n",
-            "s.csv, line 2: the genetic_code '2' cannot be used; one of auto, 1, 4,",
-        ),
-        (
-            "sample,fasta,genetic_code\na,a.fa,4\nb,b.fa,1\na,b.fa,\n",
-            "s.csv, line 2 and s.csv, line 4: the sample 'a' has the genetic codes 4 and 1; one sample has one",
-        ),
-        (
-            "sample,fasta\na,a.fa\nb,a.fa\na,b.fa\na,./sub/../a.fa\na,link.fa\n",
-            "s.csv, line 2 and s.csv, line 5 and s.csv, line 6: the same file twice for the sample 'a': "
-            "a.fa and ./sub/../a.fa and link.fa; remove one",
-        ),
-    ],
-)
-def test_samplesheets_that_cannot_be_read(nextflow, folder, content, expected):
-    (folder / "s.csv").write_bytes(content.encode(errors="surrogateescape"))
+SHEETS = [
+    ("", "s.csv: the samplesheet is empty"),
+    ("sample,fasta\n", "s.csv: the samplesheet names no sample"),
+    ("name,fasta\na,a.fa\n", "s.csv: the column sample is missing; the first line has: name, fasta"),
+    (
+        "sample;fasta\na;a.fa\n",
+        "s.csv: the column sample and fasta is missing; the first line has: sample;fasta; "
+        "it seems to be separated by semicolons: commas are needed",
+    ),
+    (
+        "sample,fasta,fasta\na,a.fa,b.fa\n",
+        "s.csv: the column fasta stands twice in the first line; several files of a sample are rows of their own",
+    ),
+    ("sample,fasta\nm\udce4,a.fa\n", "s.csv: the samplesheet is not UTF-8 text; save it as 'CSV UTF-8'"),
+    ("sample\tfasta\na\ta.fa\n", "it seems to be separated by tabs: commas are needed"),
+    (
+        "sample,fasta,genetic_code\na,a.fa,2\n",
+        "s.csv, line 2: the genetic_code '2' cannot be used; one of auto, 1, 4,",
+    ),
+    (
+        "sample,fasta,genetic_code\na,a.fa,4\nb,b.fa,1\na,b.fa,\n",
+        "s.csv, line 2 and s.csv, line 4: the sample 'a' has the genetic codes 4 and 1; one sample has one",
+    ),
+    (
+        "sample,fasta\na,a.fa\nb,a.fa\na,b.fa\na,./sub/../a.fa\na,link.fa\n",
+        "s.csv, line 2 and s.csv, line 5 and s.csv, line 6: the same file twice for the sample 'a': "
+        "a.fa and ./sub/../a.fa and link.fa; remove one",
+    ),
+]
+
+
+def test_inputs_that_cannot_be_used(read_inputs, folder):
+    """That such a fault ends the run before any task: test_every_faulty_row_is_named."""
     (folder / "link.fa").symlink_to("a.fa")
-    run = nextflow(folder, "-profile", "test", "--input", "s.csv")
-    assert run.code != 0
-    assert expected in run.text
-    assert not run.submitted()
+    (folder / "pipeline_info.fa").write_text(f">s\n{ORF}\n", encoding="utf-8")
+    expected = {}
+    for number, (content, said) in enumerate(SHEETS):
+        sheet = folder / f"sheets/{number}/s.csv"
+        sheet.parent.mkdir(parents=True)
+        sheet.write_bytes(content.encode(errors="surrogateescape"))
+        expected[str(sheet.relative_to(folder))] = said
+    remedy = "; or name it in a samplesheet (columns sample,fasta)"
+    expected |= {
+        "a b.fa": remedy,
+        "pipeline_info.fa": remedy,
+        "{a.fa,sub/a.fasta}": "would both be sample 'a'",
+        "absent.csv": "there is no such samplesheet: absent.csv",
+        "absent/*.fa": "there is no such file: absent/*.fa",
+    }
+    for (asked, said), found in zip(expected.items(), read_inputs(folder, list(expected)), strict=True):
+        assert said in found["fault"] and found["fault"].startswith("The input cannot be used:"), asked
 
 
-@pytest.mark.parametrize("name", ["a b.fa", "pipeline_info.fa"])
-def test_a_file_whose_name_is_no_samples(nextflow, folder, name):
-    """The remedy is said, and works."""
-    (folder / name).write_text(f">s\n{ORF}\n", encoding="utf-8")
-    run = nextflow(folder, "-profile", "test", "--input", name)
-    assert run.code != 0
-    assert "; or name it in a samplesheet (columns sample,fasta)" in run.text
-    assert not run.submitted()
-
-
-def test_one_file_may_belong_to_two_samples(nextflow, folder):
-    (folder / "s.csv").write_text("sample,fasta\none,a.fa\ntwo,a.fa\ntwo,b.fa\n", encoding="utf-8")
-    run = nextflow(folder, "-profile", "test", "-stub", "--input", "s.csv")
-    assert run.code == 0, run.text
-    assert [s for s in run.submitted() if s.startswith("CLASSIFY")] == ["CLASSIFY (one and 1 more)"]
-
-
-def test_files_whose_samples_collide(nextflow, folder):
-    run = nextflow(folder, "-profile", "test", "--input", "{a.fa,sub/a.fasta}")
-    assert run.code != 0
-    assert "would both be sample 'a'" in run.text
-
-
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_ways_to_give_input(nextflow, folder, encoding):
-    """Encodings of spreadsheets, Windows line ends, quotes, another order of columns, blanks, two rows of a sample."""
+def test_ways_to_give_input(read_inputs, folder):
+    """Encodings of spreadsheets, Windows line ends, quotes, another order of columns, blanks, two rows of a sample; a
+    file in two samples; a glob, a sample for each file."""
     sheet = 'fasta,sample,note\r\n"a.fa",one,"x, y"\r\na b.fa,two,\r\nsub/a.fasta,one,\r\n'
-    (folder / "s.csv").write_bytes(sheet.encode(encoding))
-    run = nextflow(folder, "-profile", "test", "-stub", "--input", "s.csv")
-    assert run.code == 0, run.text
-    names = [s for s in run.submitted() if s.startswith("EXTRACT_FRAMES")]
-    assert names == ["EXTRACT_FRAMES (one and 1 more)"]
+    for encoding in ("utf-8-sig", "utf-16"):
+        (folder / f"{encoding}.csv").write_bytes(sheet.encode(encoding))
+    (folder / "s.csv").write_text("sample,fasta\none,a.fa\ntwo,a.fa\ntwo,b.fa\n", encoding="utf-8")
+    (folder / "c.fna.gz").write_bytes(gzip.compress(f">s\n{ORF}\n".encode()))
+    found = read_inputs(folder, ["utf-8-sig.csv", "utf-16.csv", "s.csv", "[abc].f*"])
+    assert [told["fault"] for told in found] == [""] * 4
+    of_sheet = {"one": ["a.fa", "a.fasta"], "two": ["a b.fa"]}
+    glob = {"a": ["a.fa"], "b": ["b.fa"], "c": ["c.fna.gz"]}
+    assert [told["samples"] for told in found] == [of_sheet, of_sheet, {"one": ["a.fa"], "two": ["a.fa", "b.fa"]}, glob]
 
 
 def test_an_address_with_a_query(nextflow, folder):
@@ -195,11 +188,3 @@ def test_what_may_not_be_read_is_said_before_any_task(nextflow, folder):
     assert run.code != 0
     assert "a.fa may not be read: you lack the permission" in run.text
     assert not run.submitted()
-
-
-def test_a_glob_is_a_sample_per_file(nextflow, folder):
-    (folder / "c.fna.gz").write_bytes(gzip.compress(f">s\n{ORF}\n".encode()))
-    run = nextflow(folder, "-profile", "test", "-stub", "--input", "[abc].f*")
-    assert run.code == 0, run.text
-    names = [s for s in run.submitted() if s.startswith("CLASSIFY")]
-    assert names == ["CLASSIFY (a and 2 more)"]

@@ -50,8 +50,6 @@ def test_every_fault_is_named_before_any_task(nextflow, tmp_path):
     ("args", "expected"),
     [
         ([], "--input is needed"),
-        (["--input", "absent.csv"], "there is no such samplesheet: absent.csv"),
-        (["--input", "absent/*.fa"], "there is no such file: absent/*.fa"),
         (["--input", "{fasta}", "--models", "absent"], "--models: there is no such folder: absent"),
         (["--input", "{fasta}", "--models", "."], "is no model bundle, it has no manifest.yml"),
         (["--input", "{fasta}", "--models", "{demo}", "--classifier", "other"],

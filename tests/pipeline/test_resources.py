@@ -16,8 +16,10 @@ process {{
 """
 
 
-@pytest.mark.parametrize("executor", ["cpus = 1; memory = '5 GB'", "'$local' { cpus = 1; memory = 5.GB }"])
-def test_a_small_machine_runs_and_retries(nextflow, two_samples, root, executor):
+@pytest.mark.parametrize(
+    ("executor", "stub"), [("cpus = 1; memory = '5 GB'", []), ("'$local' { cpus = 1; memory = 5.GB }", ["-stub"])]
+)
+def test_a_small_machine_runs_and_retries(nextflow, two_samples, root, executor, stub):
     """One core and 5 GB, where embedding asks for 4 and 24 GB, and for 48 GB once it was killed."""
     (two_samples / "small.config").write_text(
         SMALL_MACHINE.format(executor=executor.replace("; ", "\n")), encoding="utf-8"
@@ -32,6 +34,7 @@ def test_a_small_machine_runs_and_retries(nextflow, two_samples, root, executor)
         root / "assets/demo_models",
         "--tasks_per_encoder",
         "1",
+        *stub,
     )
     assert run.code == 0, run.text
     tasks = pl.read_csv(run.results / "pipeline_info/execution_trace.tsv", separator="\t", infer_schema=False)

@@ -22,9 +22,8 @@ def names(run):
 EDITS = {
     # What is edited: the processes that use it, and those that read what these write where that changed.
     "bin/virnucpro/packing/plan.py": ["PACK_BINS"],
-    "bin/virnucpro/calling/calls.py": ["CLASSIFY"],
     "bin/virnucpro/encoders/esm2/model.py": ["EMBED_ESM2"],
-    "bin/classify.py": ["CLASSIFY"],
+    "bin/virnucpro/calling/calls.py": ["CLASSIFY"],
 }
 
 

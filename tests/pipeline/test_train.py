@@ -100,19 +100,23 @@ def test_predict_takes_it(nextflow, run, root, tmp_path):
     assert found["virus_probability"].is_between(0, 1).all()
 
 
-@pytest.mark.parametrize(
-    ("sheet", "said"),
-    [
-        ("sample,fasta\na,lambda.fa\n", ("sample,fasta,label is needed",)),
-        ("sample,fasta,label,annotation\na,lambda.fa,virus,no.gb\nb,ecoli.fa,other,\n", ("no such file: no.gb",)),
-        (
-            "sample,fasta,label,split\na,lambda.fa,phage,\nb,ecoli.fa,virus,some\n",
-            ("the label 'phage' cannot", "the split 'some' cannot", "no row has the label other"),
-        ),
-    ],
-)
-def test_a_sheet_that_cannot_be_used(nextflow, tmp_path, sheet, said):
+def test_a_sheet_without_labels_ends_the_run(nextflow, tmp_path):
     write_labelled(tmp_path)
-    (tmp_path / "s.csv").write_text(sheet, encoding="utf-8")
+    (tmp_path / "s.csv").write_text("sample,fasta\na,lambda.fa\n", encoding="utf-8")
     done = nextflow(tmp_path, *QUICK)
-    assert done.code != 0 and all(words in done.text for words in said) and "Submitted process" not in done.text
+    assert done.code != 0 and "sample,fasta,label is needed" in done.text and not done.submitted()
+
+
+def test_sheets_that_cannot_be_used(read_inputs, tmp_path):
+    write_labelled(tmp_path)
+    (tmp_path / "annotation.csv").write_text(
+        "sample,fasta,label,annotation\na,lambda.fa,virus,no.gb\nb,ecoli.fa,other,\n", encoding="utf-8"
+    )
+    (tmp_path / "labels.csv").write_text(
+        "sample,fasta,label,split\na,lambda.fa,phage,\nb,ecoli.fa,virus,some\n", encoding="utf-8"
+    )
+    found = read_inputs(tmp_path, ["annotation.csv", "labels.csv", "s.csv"], "train")
+    annotation, labels, whole = (told["fault"] for told in found)
+    assert "no such file: no.gb" in annotation and whole == ""
+    for words in ("the label 'phage' cannot", "the split 'some' cannot", "no row has the label other"):
+        assert words in labels

@@ -5,8 +5,8 @@
 
 /**
  * Digest of bin/<script>, of the ground floor of bin/virnucpro with what it says of each kind of encoder, and of the rooms
- * named. `without`: files or folders of these rooms that the script never imports, e.g. ['encoders/esm2']. tests/unit/test_code_digests.py holds what is named
- * here to what the scripts import.
+ * named. `without`: files or folders of these rooms that the script never imports, e.g. ['encoders/esm2'].
+ * tests/unit/test_code_digests.py holds what is named here to what the scripts import.
  */
 def codeOf(String script, List rooms, List without = []) {
     def library = file("${projectDir}/bin/virnucpro", glob: false)

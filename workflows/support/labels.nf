@@ -1,11 +1,12 @@
 /*
- * Labelled samples: a samplesheet with the columns sample,fasta,label[,group][,split][,annotation][,genetic_code], for training and
- * evaluating.
+ * Labelled samples: a samplesheet with the columns sample,fasta,label[,group][,split][,annotation][,genetic_code], for
+ * training and evaluating.
  */
 
 /**
  * List of [sample: ..., fasta: [path, ...], code: genetic code, annotations: [path, ...], files: [[name, label, group,
- * split, annotation], ...]], files in the order of their rows, annotation the number of theirs among all; ends the run with one line per fault.
+ * split, annotation], ...]], files in the order of their rows, annotation the number of theirs among all; ends the run
+ * with one line per fault.
  * samples, rows: what readSamples and labelledRows made of the same `input`.
  */
 def readLabelled(String input, List samples, List rows) {

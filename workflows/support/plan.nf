@@ -15,11 +15,18 @@ def keptTasks(List manifests, String outdir, Map settings) {
     return groovy.json.JsonOutput.toJson([planned_by: settings, tasks: tasks])
 }
 
-/** The tasks of the plan `before`; where no shard has changed, those which it was made with itself: PACK_BINS is then cached. */
+/**
+ * The tasks of the plan `before`; where no shard has changed, those which it was made with itself: PACK_BINS is then
+ * cached.
+ */
 def tasksToKeep(before, List manifests) {
     def shards = manifests.collectMany { manifest -> new groovy.json.JsonSlurper().parse(manifest).shards }
     def same = before.encoders.every { kind, plan ->
-        plan.tasks*.shards.flatten().toSet() == shards*.name.toSet() && plan.tasks*.tokens.sum(0) == shards.collect { shard -> shard["${kind}_tokens".toString()] }.sum(0)
+        def tokens = shards.collect { shard -> shard["${kind}_tokens".toString()] }.sum(0)
+        plan.tasks*.shards.flatten().toSet() == shards*.name.toSet() && plan.tasks*.tokens.sum(0) == tokens
     }
-    return same ? before.kept.tasks : before.encoders.collectEntries { kind, plan -> [kind, plan.tasks.collectEntries { task -> [task.task, task.shards] }] }
+    def as_planned = before.encoders.collectEntries { kind, plan ->
+        [kind, plan.tasks.collectEntries { task -> [task.task, task.shards] }]
+    }
+    return same ? before.kept.tasks : as_planned
 }

@@ -125,9 +125,8 @@ def test_what_else_the_documents_name(example, root):
 
 def test_what_is_published_cannot_be_a_sample(example, root):
     """Whatever any workflow puts at the top of --outdir beside the samples is a name that samples.nf refuses."""
-    reserved = re.search(
-        r"reservedNames\(\) \{\s+return \[(.*)\]", (root / "workflows/support/samples.nf").read_text(encoding="utf-8")
-    )
+    text = (root / "workflows/support/samples.nf").read_text(encoding="utf-8")
+    reserved = re.search(r"reservedNames\(\) \{\s+return \[([^\]]*)\]", text)
     names = sorted(path.name for path in example.results.iterdir())
     found = re.findall(r"'([^']+)'", reserved[1])
     of_other_runs = ["earlier_results", "evaluation", "verify"]

@@ -12,8 +12,18 @@ def namePattern() {
 
 /** What else lies at the top of --outdir, beside the samples' folders: what conf/publish.config and results.nf put there. */
 def reservedNames() {
-    def folders = ['multiqc_report_data', 'pipeline_info', 'earlier_results', 'evaluation', 'verify']
-    return folders + ['multiqc_report.html', 'viruses.tsv', 'viruses.fasta.gz', 'viruses.parquet', 'sequences.parquet']
+    return [
+        'multiqc_report.html',
+        'multiqc_report_data',
+        'pipeline_info',
+        'earlier_results',
+        'evaluation',
+        'verify',
+        'viruses.tsv',
+        'viruses.fasta.gz',
+        'viruses.parquet',
+        'sequences.parquet',
+    ]
 }
 
 /**

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 
-def main(folder: Path) -> None:
+def check_example(folder: Path) -> None:
     # CUDA_VISIBLE_DEVICES, partition, from when, until when
     jobs = []
     for path in sorted((folder / "seen").iterdir()):
@@ -79,4 +79,5 @@ def expect(holds: object, what: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1])) if sys.argv[1] != "--train" else check_training(Path(sys.argv[2]))
+    check = check_training if "--train" in sys.argv else check_example
+    check(Path(sys.argv[-1]))

@@ -13,6 +13,7 @@ from virnucpro.bundle.classifier import CLASSIFIER, Classifier, EncoderUse, read
 from virnucpro.encoders.kind import CONFIG
 from virnucpro.encoders.kinds import KINDS
 from virnucpro.errors import ModelError
+from virnucpro.files import read_object
 from virnucpro.verify.results import NotChecked
 from virnucpro.verify.sequences import Frame
 from virnucpro.verify.shapes import DNABERT_S_SHAPES, ESM2_SHAPES
@@ -44,7 +45,7 @@ class Subject:
     @property
     def config(self) -> dict:
         """Its config.json."""
-        return json.loads((self.folder / CONFIG).read_text(encoding="utf-8"))
+        return read_object(self.folder / CONFIG)
 
     def read(self, frames: list[Frame]) -> list[str]:
         """What this encoder reads of the frames."""

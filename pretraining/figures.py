@@ -11,6 +11,7 @@ from pretraining.judge import CHOOSE, CODING, Pieces, auroc, interval
 from pretraining.network import logit_of_coding, logit_of_virus
 from virnucpro.bundle.thresholds import measured
 from virnucpro.calling.calibration import Calibration, probabilities
+from virnucpro.evaluation.rates import achieved_rates
 
 SIZES = (3000, 1000, 500, 300)
 CALIBRATED_AT = (3000, 1000, 500)  # as many pieces of each
@@ -133,6 +134,16 @@ def thresholds(scored: dict[int, Scored], half: int) -> dict[int, dict]:
             score if read else None for score, read in zip(scores.tolist(), s.residues[rows].tolist(), strict=True)
         ]
         found[size] = measured(given, s.pieces.label[rows].tolist())
+    return found
+
+
+def rates(scored: dict[int, Scored], half: int, calibration: Calibration) -> dict[int, list[dict]]:
+    """False discovery rates asked for and achieved (evaluation/rates.py), by length: on the pieces of one half."""
+    found = {}
+    for size, s in sorted(scored.items()):
+        rows = (s.pieces.half == half) & (s.residues > 0)
+        score = 1 / (1 + np.exp(-s.log_odds[rows]))
+        found[size] = achieved_rates(score, s.residues[rows], s.pieces.label[rows], calibration, judge.SEED)
     return found
 
 

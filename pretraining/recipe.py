@@ -14,7 +14,7 @@ from pretraining.network import Member, Recipe, load_member, logits_of, save_mem
 from pretraining.stages import say
 from pretraining.tables import log_odds, statistics
 from virnucpro.bundle.manifest import write_manifest
-from virnucpro.calling.calibration import fit
+from virnucpro.training.calibration_fit import fit
 
 SEEDS = (1, 2, 3, 4)
 RECIPE = Recipe()
@@ -88,6 +88,7 @@ def judge_at(
     text["thresholds"] = figures.thresholds(scored, half)
     screening = figures.screening(scored, calibration)
     text |= {"screening": screening, "calibration": asdict(calibration)}
+    found["rates"] = figures.rates(scored, half, calibration)
     found["screened"] = figures.screened(scored, screening, half, calibration)
     bundle.write_classifier(folder / "classifiers" / f"compact_{length}", network, length, text)
     return found | {"shift": shift, "calibration": asdict(calibration)}

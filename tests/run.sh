@@ -14,4 +14,5 @@ ruff check .
 ruff format --check .
 git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck
 tests/nftest.sh || [ $? = 77 ]
-exec python -m pytest -n "${TEST_WORKERS:-2}" --dist loadfile "$@"
+# Files in the order of their names: those of whole runs, minutes each, before the many small ones.
+exec python -m pytest -n "${TEST_WORKERS:-2}" --dist loadfile --no-loadscope-reorder "$@"

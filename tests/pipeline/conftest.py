@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pipeline_samples import write_two_samples
+from pipeline_samples import snapshot, write_two_samples
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -98,6 +98,15 @@ def checkout(tmp_path) -> Path:
             copy.mkdir(exist_ok=True)
             shutil.copy(source, copy / part)
     return copy
+
+
+@pytest.fixture(scope="session")
+def undisturbed(nextflow, tmp_path_factory) -> dict[str, bytes]:
+    """The results of a run of the two samples, with the demo model, that nothing happens to. However many tasks
+    share the work, they must be these."""
+    run = nextflow(write_two_samples(tmp_path_factory.mktemp("undisturbed")), "-profile", "test", "--input", "s.csv")
+    assert run.code == 0, run.text
+    return snapshot(run.results)
 
 
 @pytest.fixture

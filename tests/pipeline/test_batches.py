@@ -48,27 +48,27 @@ def test_results_are_those_of_samples_alone(nextflow, two_samples, more):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(nextflow, tmp_path_factory):
-    """The results of a run of the two samples that nothing happens to."""
+def whole(nextflow, tmp_path_factory):
+    """The results of a run of the two samples with compact."""
     run = nextflow(write_two_samples(tmp_path_factory.mktemp("whole")), "--input", "s.csv")
     assert run.code == 0, run.text
     return snapshot(run.results)
 
 
 @pytest.mark.parametrize("process", ["EXTRACT_FRAMES", "CLASSIFY"])
-def test_a_sample_fails_alone(nextflow, two_samples, undisturbed, process):
+def test_a_sample_fails_alone(nextflow, two_samples, whole, process):
     """The batch's task fails: the other sample is delivered, this one's words are told; -resume mends it."""
     (two_samples / "fail.config").write_text(FAILS_WITH_HOST % f"{process}.*", encoding="utf-8")
     run = nextflow(two_samples, "--input", "s.csv", "-c", "fail.config")
     assert run.code == 1, run.text
     delivered = {name: data for name, data in snapshot(run.results).items() if name.startswith(("phage/", "host/"))}
-    assert delivered == {name: data for name, data in undisturbed.items() if name.startswith("phage/")}
+    assert delivered == {name: data for name, data in whole.items() if name.startswith("phage/")}
     (problem,) = problems(run)
     assert problem.startswith(f"sample host: no result: {process}_ALONE failed at try 1 with exit status 65: damaged")
     assert f"{process}_ALONE (phage)" in tasks(run)
     mended = nextflow(two_samples, "--input", "s.csv", "-resume")
     assert mended.code == 0, mended.text
-    assert snapshot(mended.results) == undisturbed
+    assert snapshot(mended.results) == whole
 
 
 SBATCH = """#!/usr/bin/env bash

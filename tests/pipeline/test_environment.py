@@ -2,8 +2,10 @@
 traceback and no second try. No locale."""
 
 import os
+import re
 import shutil
 import sys
+from datetime import datetime
 
 import pytest
 
@@ -36,6 +38,16 @@ def test_packages_that_are_missing(nextflow, tmp_path, bare_python, args, packag
     assert "-profile docker" in line and "setup/install.py --where" in line
     assert "Traceback" not in run.text
     assert len(run.submitted()) == 1, "no other task, and no second try"
+    assert seconds_after(run, "Error executing process") < 15, "nothing is waited for that was never begun"
+
+
+def seconds_after(run, words: str) -> float:
+    """From the line of Nextflow's log that has `words` to its last one."""
+    log = (run.folder / ".nextflow.log").read_text(encoding="utf-8").splitlines()
+    times = [(line[:19], line) for line in log if re.match(r"[A-Z][a-z]{2}-\d\d \d\d:\d\d:\d\d\.", line)]
+    first = next(time for time, line in times if words in line)
+    begin, end = (datetime.strptime(f"2024-{time}", "%Y-%b-%d %H:%M:%S.%f") for time in (first, times[-1][0]))
+    return (end - begin).total_seconds()
 
 
 def test_no_locale_and_packages_of_the_site(nextflow, tmp_path, root):

@@ -10,7 +10,7 @@ import subprocess
 
 import polars as pl
 import pytest
-from pipeline_samples import snapshot, write_two_samples
+from pipeline_samples import snapshot
 
 pytestmark = pytest.mark.nextflow
 
@@ -72,14 +72,6 @@ def faults(tmp_path, root):
 
 
 ARGUMENTS = ["-profile", "test", "--input", "s.csv", "--tasks_per_encoder", "2"]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(nextflow, tmp_path_factory):
-    """The results of a run of the two samples that nothing happens to."""
-    run = nextflow(write_two_samples(tmp_path_factory.mktemp("whole")), *ARGUMENTS)
-    assert run.code == 0, run.text
-    return snapshot(run.results)
 
 
 def in_a_batch(what: str) -> str:

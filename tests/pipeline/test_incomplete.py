@@ -75,9 +75,7 @@ def test_a_task_that_always_fails(nextflow, tmp_path):
     (tmp_path / "s.csv").write_text("sample,fasta\n" + "\n".join(rows) + "\n", encoding="utf-8")
     (tmp_path / "fail.config").write_text(FAIL_A_BIN % "esm2_002", encoding="utf-8")
     args = ("-profile", "test", "--input", "s.csv", "--tasks_per_encoder", "2")
-    whole = nextflow(tmp_path, *args, "--outdir", "whole")
-    assert whole.code == 0, whole.text
-    run = nextflow(tmp_path, *args, "-c", "fail.config", "-work-dir", "work_anew")
+    run = nextflow(tmp_path, *args, "-c", "fail.config")
     assert run.code != 0
     assert "task esm2_002" in run.text, run.text
     summary = json.loads((run.results / "pipeline_info/summary.json").read_text(encoding="utf-8"))
@@ -86,6 +84,9 @@ def test_a_task_that_always_fails(nextflow, tmp_path):
     why = "EMBED_ESM2 failed at try 2 with exit status 9: node on fire"
     assert any(why in problem for problem in summary["problems"])
     assert why in run.text and why in (run.results / "pipeline_info/failures.tsv").read_text(encoding="utf-8")
+    whole = nextflow(tmp_path, *args, "--outdir", "whole", "-resume")
+    assert whole.code == 0, whole.text
+    assert [name for name in whole.submitted() if name.startswith("EMBED")] == ["EMBED_ESM2 (esm2_002)"]
     plan = json.loads((run.results / "pipeline_info/task_plan.json").read_text(encoding="utf-8"))
     lost = plan["encoders"]["esm2"]["tasks"][1]
     failed = 0

@@ -19,11 +19,16 @@ def failedTasks(List missing) {
     (0..300).any { waited ->
         sleep(waited ? 100 : 0)
         rows = table.exists() ? failedRows(table).findAll { row -> row.tag in missing } : []
-        rows.findAll { row -> isLastTry(row, retries) }*.tag.containsAll(missing)
+        endsEarly() || rows.findAll { row -> isLastTry(row, retries) }*.tag.containsAll(missing)
     }
     return rows.collect { row ->
         [process: row.name.tokenize(':').last().tokenize(' ')[0], tag: row.tag, exit: row.exit, attempt: row.attempt.toInteger(), reason: lastWords(row.workdir)]
     }
+}
+
+/** The run was given up: most tasks that left no result were never begun, so no line of theirs is waited for. */
+def endsEarly() {
+    return workflow.session.isCancelled() || workflow.session.isAborted()
 }
 
 /** As conf/base.config has it: no other try follows. */

@@ -1,11 +1,13 @@
 """From scores to probabilities and false discovery rates, for a classifier whose card has a calibration.
 
 A score says which of two sequences looks more like a virus, not how often such a sequence is one. The calibration is a
-logistic regression on the score's log-odds and on how much was read, fitted on genomes that the classifier has not
-seen, with as many viruses as others (Platt 1999). A sample's own share of viruses is then estimated from the sample
-itself (Saerens, Latinne & Decaestecker 2002, doi:10.1162/089976602753284446) or given, and shifts every probability.
+logistic regression on the score's log-odds and on how much was read, flatter where scores are high, fitted on genomes
+that the classifier has not seen, with as many viruses as others (training/calibration_fit.py). A sample's own share of
+viruses is then estimated from the sample itself (Saerens, Latinne & Decaestecker 2002,
+doi:10.1162/089976602753284446) or given, and shifts every probability.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +17,8 @@ import polars as pl
 from virnucpro.bundle.manifest import numbers
 
 TERMS = ("intercept", "log_odds", "log_odds_by_weight", "weight")
+TAIL = ("tail", "tail_by_weight")
+BEND = 2.0  # log-odds about which the curve begins to flatten
 MOST = 30.0  # log-odds; beyond, float64 has nothing left to say
 ROWS = 1 << 20  # looked up together
 SHARES = (1e-4, 1 - 1e-4)  # of viruses, that are believed at all
@@ -26,6 +30,9 @@ class Calibration:
 
     log_odds: of a sequence's score; log_odds_by_weight: times log(weight / unit); weight: log(weight / unit) alone.
     unit: the weight at which both are nothing. Weights (calls.py) are bases or residues, as the classifier's rule says.
+    tail, tail_by_weight: the log-odds of the share of its slope that the curve keeps above BEND, and what
+    log(weight / unit) adds to it. By chance a short piece of a host looks as viral as any virus: without this the
+    highest scores would be trusted too far.
     """
 
     intercept: float
@@ -33,13 +40,28 @@ class Calibration:
     log_odds_by_weight: float
     weight: float
     unit: float
+    tail: float = math.inf  # cards of before have none
+    tail_by_weight: float = 0.0
 
     def __call__(self, log_odds: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Calibrated log-odds, float64 [sequences]."""
         # Term by term: a product of matrices would round a row as those beside it have it.
-        columns = _design(log_odds, weight, self.unit).T
-        terms = (getattr(self, term) * column for term, column in zip(TERMS, columns, strict=True))
-        return np.clip(sum(terms), -MOST, MOST)
+        columns = design(log_odds, weight, self.unit).T
+        line = sum(getattr(self, term) * column for term, column in zip(TERMS, columns, strict=True))
+        kept = 1 / (1 + np.exp(-self.tail - self.tail_by_weight * columns[-1]))
+        return np.clip(line - (1 - kept) * above_bend(line), -MOST, MOST)
+
+
+def design(log_odds: np.ndarray, weight: np.ndarray, unit: float) -> np.ndarray:
+    """What each of TERMS is multiplied by, float64 [sequences, 4]."""
+    much = np.log(np.maximum(np.asarray(weight, dtype=np.float64), 1) / unit)
+    odds = np.asarray(log_odds, dtype=np.float64)
+    return np.stack([np.ones(len(odds)), odds, odds * much, much], axis=1)
+
+
+def above_bend(line: np.ndarray) -> np.ndarray:
+    """By how much log-odds exceed BEND, without a corner there; 0 at 0, so that a bent curve still passes there."""
+    return np.logaddexp(0, line - BEND) - np.logaddexp(0, -BEND)
 
 
 def read_calibration(card: object) -> Calibration | None:
@@ -47,41 +69,11 @@ def read_calibration(card: object) -> Calibration | None:
     if not card:
         return None
     values = numbers(card, (*TERMS, "unit"))
+    if any(term in card for term in TAIL):
+        values |= numbers(card, TAIL)
     if values["unit"] <= 0:
         raise ValueError("unit must be above 0")
     return Calibration(**values)
-
-
-def fit(log_odds: np.ndarray, weight: np.ndarray, label: np.ndarray, penalty: float = 1.0) -> Calibration:
-    """Fit on labelled sequences: log-odds of their scores, weights read, labels (1 virus, 0 other).
-
-    Both classes count alike, whatever their numbers. `penalty` (ridge) holds the slopes near plain log-odds: 1, 0, 0.
-    Newton's method, with steps halved where they overshoot. ValueError where one class is absent.
-    """
-    label = np.asarray(label, dtype=np.float64)
-    if not 0 < label.mean() < 1:
-        raise ValueError("sequences of both classes are needed")
-    unit = float(np.exp(np.mean(np.log(np.maximum(weight, 1)))))
-    x = _design(log_odds, weight, unit)
-    share = np.where(label == 1, 0.5 / label.mean(), 0.5 / (1 - label.mean()))
-    anchor, ridge = np.array([0.0, 1.0, 0.0, 0.0]), penalty * np.array([1e-6, 1.0, 1.0, 1.0])
-
-    def loss(beta: np.ndarray) -> float:
-        odds = x @ beta
-        return float((share * (np.logaddexp(0, odds) - label * odds)).sum() + (ridge * (beta - anchor) ** 2).sum() / 2)
-
-    beta = np.zeros(4)
-    for _ in range(100):
-        p = 1 / (1 + np.exp(-np.clip(x @ beta, -MOST, MOST)))
-        gradient = x.T @ (share * (label - p)) - ridge * (beta - anchor)
-        curvature = (x * (share * p * (1 - p))[:, None]).T @ x + np.diag(ridge)
-        step = np.linalg.solve(curvature, gradient)
-        while loss(beta + step) > loss(beta) and np.abs(step).max() > 1e-10:
-            step = step / 2
-        beta = beta + step
-        if np.abs(step).max() < 1e-10:
-            break
-    return Calibration(*(round(float(b), 6) for b in beta), round(unit, 3))
 
 
 def probabilities(calibrated: np.ndarray, prevalence: float) -> np.ndarray:
@@ -188,9 +180,3 @@ def call_by_rate(sequences: pl.DataFrame, max_fdr: float) -> pl.DataFrame:
     scored = pl.col("state").is_in(["virus", "other"]) & pl.col("q_value").is_not_null()
     state = pl.when(pl.col("q_value") <= max_fdr).then(pl.lit("virus")).otherwise(pl.lit("other"))
     return sequences.with_columns(pl.when(scored).then(state).otherwise(pl.col("state")).alias("state"))
-
-
-def _design(log_odds: np.ndarray, weight: np.ndarray, unit: float) -> np.ndarray:
-    much = np.log(np.maximum(np.asarray(weight, dtype=np.float64), 1) / unit)
-    odds = np.asarray(log_odds, dtype=np.float64)
-    return np.stack([np.ones(len(odds)), odds, odds * much, much], axis=1)

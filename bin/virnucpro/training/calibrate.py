@@ -11,13 +11,14 @@ import yaml
 from safetensors.numpy import load_file, save_file
 
 from virnucpro.bundle.classifier import CLASSIFIER
-from virnucpro.calling.calibration import Calibration, fit
+from virnucpro.calling.calibration import Calibration
 from virnucpro.calling.calls import as_probability
 from virnucpro.encoders.kind import WEIGHTS
 from virnucpro.errors import InputError
 from virnucpro.evaluation.account import ITEMS, account
 from virnucpro.evaluation.baselines import NAMES
 from virnucpro.evaluation.rates import achieved_rates, before_and_after, logit
+from virnucpro.training.calibration_fit import fit
 from virnucpro.training.card import TEXTS, read_texts, write_card
 from virnucpro.training.compare import with_baselines
 from virnucpro.training.measured import on_card

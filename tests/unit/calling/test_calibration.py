@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from virnucpro.calling.calibration import (
     Calibration,
     estimated_prevalence,
-    fit,
     probabilities,
     q_values,
     read_calibration,
 )
+from virnucpro.training.calibration_fit import fit
 
 
 def made(rng, n, share):
@@ -34,7 +34,7 @@ def expected_calibration_error(p, label, bins=10):
 
 @pytest.fixture(scope="module")
 def calibration():
-    return fit(*made(np.random.default_rng(1), 4000, 0.3))
+    return fit(*made(np.random.default_rng(1), 20_000, 0.3))
 
 
 def test_probabilities_hold_on_other_sequences(calibration):
@@ -57,7 +57,7 @@ def test_the_false_discovery_rate_is_about_what_was_asked_for(calibration, share
     calibrated = calibration(odds, weight)
     called = q_values(probabilities(calibrated, estimated_prevalence(calibrated))) <= asked
     assert called.sum() > 50
-    assert (1 - label[called]).mean() == pytest.approx(asked, abs=0.35 * asked)
+    assert 0.4 * asked < (1 - label[called]).mean() < 1.35 * asked  # rather less: in the tail slopes are held low
 
 
 def test_q_values_by_hand():
@@ -74,14 +74,6 @@ def test_q_values_rise_as_probabilities_fall(values):
     assert (np.diff(q[order]) >= -1e-12).all() and (q >= 0).all() and (q <= 1).all()
     for i in range(len(p)):
         assert q[i] == pytest.approx((1 - p[p >= p[i]]).mean(), abs=1e-9)
-
-
-def test_without_evidence_scores_stay_as_they_are():
-    """Few sequences: the penalty holds the slopes near plain log-odds."""
-    found = fit(np.array([1.0, -1.0]), np.array([100, 100]), np.array([1, 0]))
-    assert found.log_odds == pytest.approx(1, abs=0.5) and found.log_odds_by_weight == 0
-    with pytest.raises(ValueError, match="both classes"):
-        fit(np.ones(3), np.ones(3), np.ones(3))
 
 
 def test_nothing_read_nothing_estimated():
@@ -104,6 +96,16 @@ def test_a_card(calibration):
     assert read_calibration(CARD)(np.array([2.0]), np.array([800]))[0] == pytest.approx(by_hand)
 
 
+def test_a_card_whose_curve_flattens():
+    """A long piece keeps 9 of 10 of its slope far above 2, one of the weight `unit` half; 0 stays 0 for both."""
+    card = CARD | {"intercept": 0, "log_odds": 1, "log_odds_by_weight": 0, "tail": 0, "tail_by_weight": np.log(9)}
+    found = read_calibration(card)
+    odds, weight = np.array([0.0, 12.0, 14.0]), np.array([400, 400, 400])
+    assert np.diff(found(odds, weight))[1] == pytest.approx(1, abs=1e-3)
+    assert np.diff(found(odds, weight * np.e))[1] == pytest.approx(1.8, abs=1e-3)
+    assert found(odds, weight)[0] == 0 == found(odds, weight * np.e)[0]
+
+
 @pytest.mark.parametrize(
     ("card", "words"),
     [
@@ -111,6 +113,8 @@ def test_a_card(calibration):
         (CARD | {"unit": 0}, "unit"),
         (CARD | {"weight": "x"}, "weight is 'x'"),
         ({"unit": 1}, "intercept"),
+        (CARD | {"tail": 1}, "tail_by_weight is None"),
+        (CARD | {"tail": float("inf"), "tail_by_weight": 0}, "tail is inf"),
     ],
 )
 def test_a_card_that_cannot_be(card, words):

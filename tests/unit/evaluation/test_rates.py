@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from virnucpro.calling.calibration import Calibration, fit
+from virnucpro.calling.calibration import Calibration
 from virnucpro.evaluation.rates import ASKED, SHARES, achieved_rates, before_and_after, logit
+from virnucpro.training.calibration_fit import fit
 
 
 def scores(n: int, seed: int, overconfident: float = 3.0):

@@ -14,5 +14,6 @@ ruff check .
 ruff format --check .
 git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck
 tests/nftest.sh || [ $? = 77 ]
-# Files in the order of their names: those of whole runs, minutes each, before the many small ones.
-exec python -m pytest -n "${TEST_WORKERS:-2}" --dist loadfile --no-loadscope-reorder "$@"
+# Files in the order of their names: those of whole runs, minutes each, before the many small ones. Three at once keep two
+# cores busy, as a run waits now and then.
+exec python -m pytest -n "${TEST_WORKERS:-3}" --dist loadfile --no-loadscope-reorder "$@"

@@ -22,7 +22,8 @@ def failedTasks(List missing) {
         endsEarly() || rows.findAll { row -> isLastTry(row, retries) }*.tag.containsAll(missing)
     }
     return rows.collect { row ->
-        [process: row.name.tokenize(':').last().tokenize(' ')[0], tag: row.tag, exit: row.exit, attempt: row.attempt.toInteger(), reason: lastWords(row.workdir)]
+        def process = row.name.tokenize(':').last().tokenize(' ')[0]
+        [process: process, tag: row.tag, exit: row.exit, attempt: row.attempt.toInteger(), reason: lastWords(row.workdir)]
     }
 }
 

@@ -44,7 +44,8 @@ def tellEarlyEnd(String outdir) {
     def problem = "the run ended before it was complete: ${why ? why.last() : ''}".toString()
     def folder = file("${outdir}/pipeline_info", glob: false)
     folder.mkdirs()
-    folder.resolve('summary.json').text = groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson([format: 1, complete: false, problems: [problem]])) + '\n'
+    def summary = groovy.json.JsonOutput.toJson([format: 1, complete: false, problems: [problem]])
+    folder.resolve('summary.json').text = groovy.json.JsonOutput.prettyPrint(summary) + '\n'
     def told = (workflow.errorReport ?: why.join('\n')).replace('&', '&amp;').replace('<', '&lt;')
     folder.parent.resolve('multiqc_report.html').text = """\
         <!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>nf-virnucpro: not complete</title>
@@ -58,7 +59,8 @@ def tellEarlyEnd(String outdir) {
 /** A run that started no task (--help, a wrong parameter) leaves nothing: Nextflow writes its own reports after all else. */
 def leaveNoFilesWithoutTasks() {
     def session = workflow.session
-    def files = ['timeline', 'report', 'trace', 'dag'].collect { scope -> session.config[scope]?.file }.findAll { name -> name }.collect { name -> file(name, glob: false) }
+    def names = ['timeline', 'report', 'trace', 'dag'].collect { scope -> session.config[scope]?.file }
+    def files = names.findAll { name -> name }.collect { name -> file(name, glob: false) }
     def tidy = {
         def stats = workflow.stats
         if (stats.succeededCount + stats.cachedCount + stats.failedCount + stats.ignoredCount == 0) {

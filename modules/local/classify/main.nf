@@ -14,10 +14,10 @@ process CLASSIFY {
 
     output:
     // A folder for each sample; by their names: with a glob, -resume would not miss a file that is gone.
-    tuple val(samples), path({ ['sequences', 'chunks', 'regions'].collectMany { table -> samples.collect { sample -> "results/${sample}/${table}.tsv" } } }), emit: tables
-    tuple val(samples), path({ samples.collect { sample -> "results/${sample}/viruses.fasta.gz" } }), emit: viruses
-    tuple val(samples), path({ ['viral_regions.bed', 'regions.bed', 'regions.gff3', 'regions.fasta.gz'].collectMany { file -> samples.collect { sample -> "results/${sample}/${file}" } } }), emit: regions
-    tuple val(samples), path({ ['prediction_results.txt', 'prediction_results_highestscore.csv'].collectMany { file -> samples.collect { sample -> "results/${sample}/${file}" } } }), emit: compatible
+    tuple val(samples), path({ ofEach(samples, ['sequences.tsv', 'chunks.tsv', 'regions.tsv']) }), emit: tables
+    tuple val(samples), path({ ofEach(samples, ['viruses.fasta.gz']) }), emit: viruses
+    tuple val(samples), path({ ofEach(samples, ['viral_regions.bed', 'regions.bed', 'regions.gff3', 'regions.fasta.gz']) }), emit: regions
+    tuple val(samples), path({ ofEach(samples, ['prediction_results.txt', 'prediction_results_highestscore.csv']) }), emit: compatible
     path({ samples.collect { sample -> "results/${sample}/${sample}.summary.json" } }), emit: summary
     tuple val(task.process), eval('tool_versions.py numpy polars pyarrow pyyaml safetensors'), topic: versions
 
@@ -42,4 +42,9 @@ process CLASSIFY {
         echo '{"format": 1, "sample": "'\$sample'", "state": "complete", "reason": "", "failures": [], "failures_total": 0, "missing": []}' > results/\$sample/\$sample.summary.json
     done
     """
+}
+
+/** Paths of the named files of each sample. */
+def ofEach(List samples, List files) {
+    return files.collectMany { name -> samples.collect { sample -> "results/${sample}/${name}" } }
 }

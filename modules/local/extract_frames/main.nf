@@ -17,8 +17,8 @@ process EXTRACT_FRAMES {
 
     output:
     // By their names: with a glob, -resume would not miss a file that is gone.
-    tuple val(samples), path({ ['manifest.json', 'sequences.parquet', 'chunks.parquet'].collectMany { table -> samples.collect { sample -> "frames/${sample}.${table}" } } }), emit: tables
-    path({ samples.collect { sample -> "frames/${sample}.manifest.json" } }), emit: manifest
+    tuple val(samples), path({ ofEach(samples, ['manifest.json', 'sequences.parquet', 'chunks.parquet']) }), emit: tables
+    path({ ofEach(samples, ['manifest.json']) }), emit: manifest
     path 'frames/*.shard_*.parquet', emit: shards, optional: true
     tuple val(task.process), eval('tool_versions.py numpy pyarrow'), topic: versions
 
@@ -41,4 +41,9 @@ process EXTRACT_FRAMES {
             {"name": "'\$sample'.shard_00001", "frames": 1, "dnabert_s_tokens": 100, "esm2_tokens": 168, "composition_tokens": 100}]}' > frames/\$sample.manifest.json
     done
     """
+}
+
+/** Paths of the named files of each sample. */
+def ofEach(List samples, List files) {
+    return files.collectMany { name -> samples.collect { sample -> "frames/${sample}.${name}" } }
 }

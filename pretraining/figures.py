@@ -11,6 +11,7 @@ from pretraining.judge import CHOOSE, CODING, Pieces, auroc, interval
 from pretraining.network import logit_of_coding, logit_of_virus
 from virnucpro.bundle.thresholds import measured
 from virnucpro.calling.calibration import Calibration, probabilities
+from virnucpro.calling.calls import as_probability
 from virnucpro.evaluation.rates import achieved_rates
 
 SIZES = (3000, 1000, 500, 300)
@@ -129,7 +130,7 @@ def thresholds(scored: dict[int, Scored], half: int) -> dict[int, dict]:
     found = {}
     for size, s in sorted(scored.items()):
         rows = np.flatnonzero(s.pieces.half == half)
-        scores = 1 / (1 + np.exp(-s.log_odds[rows]))
+        scores = as_probability(s.log_odds[rows])
         given = [
             score if read else None for score, read in zip(scores.tolist(), s.residues[rows].tolist(), strict=True)
         ]
@@ -142,8 +143,8 @@ def rates(scored: dict[int, Scored], half: int, calibration: Calibration) -> dic
     found = {}
     for size, s in sorted(scored.items()):
         rows = (s.pieces.half == half) & (s.residues > 0)
-        score = 1 / (1 + np.exp(-s.log_odds[rows]))
-        found[size] = achieved_rates(score, s.residues[rows], s.pieces.label[rows], calibration, judge.SEED)
+        score, label = as_probability(s.log_odds[rows]), s.pieces.label[rows]
+        found[size] = achieved_rates(score, s.residues[rows], label, calibration, judge.SEED)
     return found
 
 

@@ -31,6 +31,7 @@ def test_an_edit_reruns_what_uses_it(nextflow, two_samples, checkout):
     args = ("-profile", "test", "-stub", "--input", "s.csv", "-resume")
     first = nextflow(two_samples, *args, pipeline=checkout)
     assert first.code == 0, first.text
+    results = snapshot(first.results)
     for path, expected in EDITS.items():
         with (checkout / path).open("a", encoding="utf-8") as source:
             source.write("\n# an edit that changes nothing\n")
@@ -43,6 +44,7 @@ def test_an_edit_reruns_what_uses_it(nextflow, two_samples, checkout):
         assert not upstream & set(names(run)), f"{path}: {names(run)}"
         if expected == ["EMBED_ESM2"]:
             assert "EMBED_DNABERT_S" not in names(run)
+        assert snapshot(run.results) == results
 
 
 def test_killed_launchers_are_resumed(nextflow, two_samples, undisturbed, root):

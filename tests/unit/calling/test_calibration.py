@@ -57,7 +57,7 @@ def test_the_false_discovery_rate_is_about_what_was_asked_for(calibration, share
     calibrated = calibration(odds, weight)
     called = q_values(probabilities(calibrated, estimated_prevalence(calibrated))) <= asked
     assert called.sum() > 50
-    assert 0.4 * asked < (1 - label[called]).mean() < 1.35 * asked  # rather less: in the tail slopes are held low
+    assert (1 - label[called]).mean() == pytest.approx(asked, abs=0.35 * asked)
 
 
 def test_q_values_by_hand():
